@@ -1,0 +1,30 @@
+namespace Provisioner.Hosts;
+
+/// <summary>One intent to build one host. While its window is open the host boots its installer, otherwise its own disk.</summary>
+public sealed record Installation
+{
+    /// <summary>128 random bits in hexadecimal; not a secret.</summary>
+    public required string Id { get; init; }
+
+    public required string Host { get; init; }
+
+    /// <summary>The profile and image as they were when it was opened.</summary>
+    public required string Profile { get; init; }
+
+    public required string Image { get; init; }
+
+    public required DateTimeOffset OpenedAt { get; init; }
+
+    /// <summary>The end of its window.</summary>
+    public required DateTimeOffset ClosesAt { get; init; }
+
+    /// <summary>Set when it was cancelled or replaced before its window ended, with the reason.</summary>
+    public DateTimeOffset? ClosedAt { get; init; }
+
+    public string? ClosedBecause { get; init; }
+
+    /// <summary>Who opened it.</summary>
+    public string? Actor { get; init; }
+
+    public bool IsOpenAt(DateTimeOffset now) => ClosedAt is null && now >= OpenedAt && now < ClosesAt;
+}

@@ -1,0 +1,66 @@
+using System.Collections.Immutable;
+using Provisioner.Boot;
+using Provisioner.Resources;
+
+namespace Provisioner.Images;
+
+/// <summary>An operating system to install, and the files it boots with.</summary>
+public sealed record Image(Metadata Metadata, ImageSpec Spec) : IResource
+{
+    public string Kind => "Image";
+
+    public string Name => Metadata.Name;
+
+    /// <summary>Written by an import alone.</summary>
+    public ImageStatus Status { get; init; } = new();
+
+    /// <summary>The imported file of that name, or null.</summary>
+    public ImageFile? File(string path) => Status.Files.FirstOrDefault(f => f.Path == path);
+}
+
+public sealed record ImageSpec
+{
+    public string? Distribution { get; init; }
+
+    public string? Version { get; init; }
+
+    public required CpuArchitecture Architecture { get; init; }
+
+    /// <summary>Path of the kernel inside the image.</summary>
+    public required string Kernel { get; init; }
+
+    /// <summary>Paths of the initial RAM disks inside the image, in order.</summary>
+    public ImmutableArray<string> Initrd { get; init; } = [];
+
+    public ImmutableArray<string> KernelArguments { get; init; } = [];
+
+    /// <summary>Boot loaders that come with the image, by path inside it.</summary>
+    public BootLoaders BootLoaders { get; init; } = new();
+}
+
+/// <summary>Boot loaders of an image, by path inside it. Only the last part of the path is what firmware asks for.</summary>
+public sealed record BootLoaders
+{
+    /// <summary>The shim that firmware loads under Secure Boot.</summary>
+    public string? Shim { get; init; }
+
+    /// <summary>The GRUB that this shim loads, by the name built into shim.</summary>
+    public string? Grub { get; init; }
+
+    /// <summary>iPXE for this image's architecture, by TFTP or HTTP Boot.</summary>
+    public string? Ipxe { get; init; }
+}
+
+public sealed record ImageStatus
+{
+    public ImmutableArray<ImageFile> Files { get; init; } = [];
+
+    public DateTimeOffset? ImportedAt { get; init; }
+}
+
+/// <summary>One imported file.</summary>
+/// <param name="Path">Relative, with <c>/</c>, lower and upper case as imported.</param>
+/// <param name="Size">In bytes.</param>
+/// <param name="Sha256">Lower-case hexadecimal.</param>
+/// <param name="Machine">The architecture its PE or kernel header names; null for other files.</param>
+public sealed record ImageFile(string Path, long Size, string Sha256, CpuArchitecture? Machine);
