@@ -56,6 +56,9 @@ public sealed record ImageStatus
     public ImmutableArray<ImageFile> Files { get; init; } = [];
 
     public DateTimeOffset? ImportedAt { get; init; }
+
+    /// <summary>The directory of this import below <c>images/NAME</c>: a new one each time, so that an import replaces all files at once.</summary>
+    public string? Generation { get; init; }
 }
 
 /// <summary>One imported file.</summary>
