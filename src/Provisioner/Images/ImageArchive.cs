@@ -69,7 +69,7 @@ internal static class ImageArchive
             files.Add(await WriteAsync(entry, path, directory, cancellation));
         }
         if (files.Count == 0)
-            throw Refused("", "the archive holds no files");
+            throw Refused("", "The archive holds no files");
         return files.DrainToImmutable();
     }
 
@@ -163,11 +163,11 @@ internal static class ImageArchive
         if (path is "." or "")
             return "";
         if (Encoding.UTF8.GetByteCount(path) > limits.MaxPathBytes)
-            throw Refused(Shorten(path), $"is longer than {limits.MaxPathBytes} bytes");
+            throw Refused(path, $"is longer than {limits.MaxPathBytes} bytes");
         foreach (var c in path)
         {
             if (char.IsControl(c) || c is '\\' or '\uFFFD')
-                throw Refused(Shorten(path), $"has the character U+{(int)c:X4} in its name");
+                throw Refused(path, $"has the character U+{(int)c:X4} in its name");
         }
         foreach (var part in path.Split('/'))
         {
@@ -176,7 +176,7 @@ internal static class ImageArchive
             if (part is "" or ".")
                 throw Refused(name, "has an empty part or a '.' in its path");
             if (Encoding.UTF8.GetByteCount(part) > 255)
-                throw Refused(Shorten(path), "has a part longer than 255 bytes");
+                throw Refused(path, "has a part longer than 255 bytes");
         }
         return path;
     }
@@ -198,12 +198,14 @@ internal static class ImageArchive
     };
 
     private static ChangeRefusedException NotWhole(Exception exception) => exception is EndOfStreamException
-        ? Refused("", "the tar archive ends early: it was cut short on its way here. Import it again")
-        : Refused("", "this is not a tar archive, or it is damaged");
+        ? Refused("", "The tar archive ends early: it was cut short on its way here. Import it again")
+        : Refused("", "This is not a tar archive, or it is damaged");
 
     private static ChangeRefusedException NoSpace(string path, long size) =>
         Refused(path, $"needs {size:N0} bytes and the data directory's file system has too little room; free some, or start with --data on a larger one");
 
     private static ChangeRefusedException Refused(string path, string message) =>
-        new(new Mistake("file", path.Length == 0 ? null : path, message));
+        new(RefusalKind.Invalid, [path.Length == 0
+            ? new Mistake($"{message}.")
+            : new Mistake($"'{Shorten(path)}' {message}.") { Path = "file", Value = Shorten(path) }]);
 }
