@@ -88,8 +88,11 @@ public enum PeMachine : ushort
     /// <summary>32-bit x86.</summary>
     I386 = 0x14C,
 
-    /// <summary>32-bit Arm, Thumb.</summary>
-    Thumb = 0x1C2,
+    /// <summary>32-bit Arm.</summary>
+    Arm = 0x1C0,
+
+    /// <summary>32-bit Arm, Thumb: what UEFI calls ARM.</summary>
+    ArmThumb = 0x1C2,
 
     /// <summary>32-bit Arm, Thumb-2.</summary>
     ArmNt = 0x1C4,

@@ -55,10 +55,10 @@ public sealed record ImageStatus
 {
     public ImmutableArray<ImageFile> Files { get; init; } = [];
 
-    public DateTimeOffset? ImportedAt { get; init; }
-
-    /// <summary>The directory of this import below <c>images/NAME</c>: a new one each time, so that an import replaces all files at once.</summary>
+    /// <summary>Names the directory of the import these files are from; each import makes a new one.</summary>
     public string? Generation { get; init; }
+
+    public DateTimeOffset? ImportedAt { get; init; }
 }
 
 /// <summary>One imported file.</summary>

@@ -6,31 +6,36 @@ using Provisioner.Storage;
 namespace Provisioner.Images;
 
 /// <summary>
-/// Where image files are on disk: <c>images/NAME/GENERATION/PATH</c> inside the data directory. A generation is written
+/// Where image files are on disk: <c>ROOT/NAME/GENERATION/PATH</c>. A generation is written
 /// elsewhere, moved into place whole, and never changed again, so whoever has a file open reads it to its end.
 /// </summary>
-internal sealed partial class ImageStore(string dataDirectory, TimeProvider time)
+/// <param name="root">Absolute path of the images directory inside the data directory.</param>
+/// <param name="clock">Names new generations.</param>
+public sealed partial class ImageStore(string root, TimeProvider? clock = null) : IDisposable
 {
-    private readonly string root = Path.Combine(Path.GetFullPath(dataDirectory), "images");
+    private readonly TimeProvider time = clock ?? TimeProvider.System;
 
     /// <summary>One at a time: a new generation is moved in and registered, or old ones are swept.</summary>
     private readonly SemaphoreSlim lane = new(1, 1);
 
-    private string Staging => Path.Combine(root, ".staging");
+    /// <summary>Absolute path of the images directory.</summary>
+    public string Root { get; } = root;
+
+    private string Staging => Path.Combine(Root, ".staging");
 
     /// <summary>The absolute path of an imported file. Both values come from the store, never from a client.</summary>
     public string PathOf(Image image, ImageFile file) =>
-        Path.Combine(root, image.Name, image.Status.Generation ?? throw new InvalidOperationException($"Image '{image.Name}' has no imported files."), file.Path);
+        Path.Combine(Root, image.Name, image.Status.Generation ?? "", file.Path);
 
     /// <summary>The directory of all files of an image, or null before its import.</summary>
     public string? DirectoryOf(Image image) =>
-        image.Status.Generation is { } generation ? Path.Combine(root, image.Name, generation) : null;
+        image.Status.Generation is { } generation ? Path.Combine(Root, image.Name, generation) : null;
 
     /// <summary>Bytes that can still be written where images are kept.</summary>
     public long FreeBytes()
     {
-        Directory.CreateDirectory(root);
-        return new DriveInfo(root).AvailableFreeSpace;
+        Directory.CreateDirectory(Root);
+        return new DriveInfo(Root).AvailableFreeSpace;
     }
 
     /// <summary>A new, empty directory that counts for nothing until <see cref="PublishAsync"/>.</summary>
@@ -53,10 +58,10 @@ internal sealed partial class ImageStore(string dataDirectory, TimeProvider time
         await lane.WaitAsync(cancellation);
         try
         {
-            var directory = Path.Combine(root, image, generation);
-            Directory.CreateDirectory(Path.Combine(root, image));
+            var directory = Path.Combine(Root, image, generation);
+            Directory.CreateDirectory(Path.Combine(Root, image));
             Directory.Move(staging, directory);
-            SyncFileSystem(root);
+            SyncFileSystem(Root);
             T registered;
             try
             {
@@ -65,7 +70,7 @@ internal sealed partial class ImageStore(string dataDirectory, TimeProvider time
             catch
             {
                 Remove(directory);
-                RemoveIfEmpty(Path.Combine(root, image));
+                RemoveIfEmpty(Path.Combine(Root, image));
                 throw;
             }
             RemoveGenerationsExcept(image, generation);
@@ -86,15 +91,15 @@ internal sealed partial class ImageStore(string dataDirectory, TimeProvider time
         await lane.WaitAsync(cancellation);
         try
         {
-            Directory.CreateDirectory(root);
+            Directory.CreateDirectory(Root);
             Remove(Staging);
             var unregistered = new List<string>();
-            foreach (var name in Directory.EnumerateDirectories(root).Select(d => Path.GetFileName(d)!).Order(StringComparer.Ordinal))
+            foreach (var name in Directory.EnumerateDirectories(Root).Select(d => Path.GetFileName(d)!).Order(StringComparer.Ordinal))
             {
                 if (snapshot.Images.TryGetValue(name, out var image) && image.Status.Generation is { } generation)
                     RemoveGenerationsExcept(name, generation);
                 else
-                    unregistered.Add(Path.Combine(root, name));
+                    unregistered.Add(Path.Combine(Root, name));
             }
             return unregistered;
         }
@@ -111,7 +116,7 @@ internal sealed partial class ImageStore(string dataDirectory, TimeProvider time
         try
         {
             if (!state.Snapshot.Images.ContainsKey(name))
-                Remove(Path.Combine(root, name));
+                Remove(Path.Combine(Root, name));
         }
         finally
         {
@@ -119,7 +124,9 @@ internal sealed partial class ImageStore(string dataDirectory, TimeProvider time
         }
     }
 
-    public static void Remove(string directory)
+    public void Dispose() => lane.Dispose();
+
+    internal static void Remove(string directory)
     {
         try
         {
@@ -133,7 +140,7 @@ internal sealed partial class ImageStore(string dataDirectory, TimeProvider time
 
     private void RemoveGenerationsExcept(string image, string generation)
     {
-        foreach (var directory in Directory.EnumerateDirectories(Path.Combine(root, image)))
+        foreach (var directory in Directory.EnumerateDirectories(Path.Combine(Root, image)))
         {
             if (Path.GetFileName(directory) != generation)
                 Remove(directory);

@@ -54,7 +54,7 @@ internal sealed record StagedFile(string Path, long Size, string Sha256)
         PeMachine.Amd64 => CpuArchitecture.X64,
         PeMachine.Arm64 => CpuArchitecture.Arm64,
         PeMachine.I386 => CpuArchitecture.X86,
-        PeMachine.Thumb or PeMachine.ArmNt => CpuArchitecture.Arm,
+        PeMachine.Arm or PeMachine.ArmThumb or PeMachine.ArmNt => CpuArchitecture.Arm,
         _ => null,
     };
 
