@@ -20,7 +20,6 @@ public sealed class BootScripts(TemplateEngine templates)
         BootIntent.Install install => templates.Render("ipxe/install", new Dictionary<string, object?>
         {
             ["base"] = root,
-            ["host"] = install.Host.Name,
             ["reason"] = install.Reason,
             ["kernel"] = PathOf(install.Image.Name, install.Image.Spec.Kernel),
             ["initrd"] = install.Image.Spec.Initrd.Select((path, i) => new Dictionary<string, object?>
@@ -33,7 +32,6 @@ public sealed class BootScripts(TemplateEngine templates)
         }),
         BootIntent.LocalDisk local => templates.Render("ipxe/local", new Dictionary<string, object?>
         {
-            ["host"] = local.Host.Name,
             ["reason"] = local.Reason,
             ["sanboot"] = local.Method == LocalBoot.Sanboot,
         }),
@@ -50,7 +48,7 @@ public sealed class BootScripts(TemplateEngine templates)
     {
         BootIntent.Install install => templates.Render("grub/install", new Dictionary<string, object?>
         {
-            ["title"] = $"{install.Host.Name}: {install.Reason}",
+            ["title"] = install.Reason,
             ["kernel"] = $"/{PathOf(install.Image.Name, install.Image.Spec.Kernel)}",
             ["initrd"] = install.Image.Spec.Initrd
                 .Select(path => new Dictionary<string, object?> { ["path"] = $"/{PathOf(install.Image.Name, path)}" }).ToList(),
@@ -58,7 +56,7 @@ public sealed class BootScripts(TemplateEngine templates)
         }),
         BootIntent.LocalDisk local => templates.Render("grub/local", new Dictionary<string, object?>
         {
-            ["title"] = $"{local.Host.Name}: {local.Reason}",
+            ["title"] = local.Reason,
         }),
         BootIntent.Blocked blocked => templates.Render("grub/blocked", new Dictionary<string, object?>
         {
