@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Security.Cryptography;
+using Provisioner.Images;
 using Provisioner.Protocols.Pe;
 
 namespace Provisioner.Boot;
@@ -94,12 +95,5 @@ public sealed class LoaderCatalogue
     }
 
     private static CpuArchitecture? MachineOf(ReadOnlySpan<byte> file) =>
-        PeHeader.TryReadMachine(file, out var machine, out _) ? machine switch
-        {
-            PeMachine.Amd64 => CpuArchitecture.X64,
-            PeMachine.Arm64 => CpuArchitecture.Arm64,
-            PeMachine.I386 => CpuArchitecture.X86,
-            PeMachine.Arm or PeMachine.ArmThumb => CpuArchitecture.Arm,
-            _ => null,
-        } : null;
+        PeHeader.TryRead(file, out var header, out _) ? StagedFile.CpuOf(header.Machine) : null;
 }
