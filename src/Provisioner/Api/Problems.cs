@@ -115,7 +115,8 @@ internal sealed record Problem(int Status, string Detail, IReadOnlyList<Mistake>
     public Task WriteAsync(HttpResponse response)
     {
         response.StatusCode = Status;
-        return response.WriteAsync(ToJson().ToJsonString(Json.Options), ContentType);
+        response.ContentType = ContentType;
+        return response.WriteAsync(ToJson().ToJsonString(Json.Options));
     }
 
     private JsonObject ToJson() => new()

@@ -1,3 +1,4 @@
+using Provisioner.Protocols;
 using Provisioner.Resources;
 
 namespace Provisioner.Appliance;
@@ -67,7 +68,7 @@ internal static class ApplianceConfiguration
     private static Shape<HttpSettings> Http()
     {
         var shape = new Shape<HttpSettings>("http", () => new HttpSettings());
-        shape.Default("address", Values.Address, h => h.Address, (h, v) => h with { Address = v }, "The address to listen at; 0.0.0.0 is all.");
+        shape.Default("address", Address, h => h.Address, (h, v) => h with { Address = v }, "The address to listen at; 0.0.0.0 is all.");
         shape.Default("port", Port, h => h.Port, (h, v) => h with { Port = v }, "TCP port.");
         return shape;
     }
@@ -75,7 +76,7 @@ internal static class ApplianceConfiguration
     private static Shape<TftpSettings> Tftp()
     {
         var shape = new Shape<TftpSettings>("tftp", () => new TftpSettings());
-        shape.Default("address", Values.Address, t => t.Address, (t, v) => t with { Address = v }, "The address to listen at; 0.0.0.0 is all.");
+        shape.Default("address", Address, t => t.Address, (t, v) => t with { Address = v }, "The address to listen at; 0.0.0.0 is all.");
         shape.Default("port", Port, t => t.Port, (t, v) => t with { Port = v }, "UDP port.");
         shape.Default("maxBlockSize", Values.Integer(8, 65464), t => t.MaxBlockSize, (t, v) => t with { MaxBlockSize = v }, "The largest block agreed to, in bytes (RFC 2348).");
         shape.Default("maxWindowSize", Values.Integer(1, 65535), t => t.MaxWindowSize, (t, v) => t with { MaxWindowSize = v }, "The largest window agreed to, in blocks (RFC 7440).");
@@ -97,6 +98,15 @@ internal static class ApplianceConfiguration
         shape.Default("retention", Retention, e => e.Retention, (e, v) => e with { Retention = v }, "How long events are kept.");
         return shape;
     }
+
+    // 0.0.0.0 is right here, and nowhere else.
+    private static ScalarKind<Ipv4Address> Address => new("an IPv4 address", "an address of this machine such as 10.77.0.1, or 0.0.0.0 for all",
+        (string text, out Ipv4Address value, out string? wrong) =>
+        {
+            wrong = null;
+            return Ipv4Address.TryParse(text, out value);
+        },
+        value => value.ToString());
 
     private static ScalarKind<int> Port => Values.Integer(0, 65535);
 
