@@ -1,7 +1,6 @@
 using System.Buffers.Binary;
 using System.Net;
 using System.Net.Sockets;
-using Provisioner.Protocols;
 using Provisioner.Protocols.Dhcp;
 
 namespace Provisioner.Boot.Dhcp;
