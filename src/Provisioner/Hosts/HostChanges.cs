@@ -50,7 +50,7 @@ public static class HostChanges
             if ((Texts.LabelKey(key) ?? Texts.LabelValue(value)) is { } wrongLabel)
                 mistakes.Add(new Mistake($"'{Reading.Shorten(key)}={Reading.Shorten(value)}' {wrongLabel}") { Path = "labels", Value = Reading.Shorten(key) });
         }
-        var said = Discovered.ArchitectureOf(discovered.Architecture);
+        var said = ArchitectureOf(discovered);
         if (said is { } known && adoption.Architecture is { } given && known != given)
         {
             mistakes.Add(new Mistake($"the machine said it is {Values.NameOf(known)} ({discovered.Architecture})")
@@ -182,6 +182,24 @@ public static class HostChanges
                 mistakes.Add(new Mistake($"Image {image.Name} has no file {file}") { Value = file, Expected = "a path among its imported files" });
         }
         return mistakes;
+    }
+
+    /// <summary>The processor behind the firmware the machine asked with; null when it did not say, or none can be installed on.</summary>
+    internal static CpuArchitecture? ArchitectureOf(Discovered discovered)
+    {
+        foreach (var firmware in Enum.GetValues<Architecture>())
+        {
+            if (BootDecider.Name(firmware) != discovered.Architecture)
+                continue;
+            return firmware switch
+            {
+                // A server with legacy BIOS has been a 64-bit one for twenty years.
+                Architecture.X64 or Architecture.Bios => CpuArchitecture.X64,
+                Architecture.Arm64 or Architecture.RaspberryPi => CpuArchitecture.Arm64,
+                _ => null,
+            };
+        }
+        return null;
     }
 
     private static Host Find(StateEditor editor, string name) =>

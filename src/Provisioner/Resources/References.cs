@@ -1,5 +1,4 @@
 using Provisioner.Boot;
-using Provisioner.Hosts;
 using Provisioner.Images;
 using Provisioner.Networks;
 using Provisioner.Profiles;

@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using Provisioner.Events;
-using Provisioner.Hosts;
 using Provisioner.Images;
 using Provisioner.Networks;
 using Provisioner.Profiles;

@@ -169,13 +169,7 @@ internal static class Values
     /// <summary>Any scalar or tree; for what a document may carry and the appliance alone writes.</summary>
     public static readonly ValueKind<string> Ignored = new IgnoredKind();
 
-    public static string NameOf(CpuArchitecture architecture) => architecture switch
-    {
-        Boot.CpuArchitecture.X64 => "x86_64",
-        Boot.CpuArchitecture.Arm64 => "aarch64",
-        Boot.CpuArchitecture.X86 => "i386",
-        _ => "arm",
-    };
+    public static string NameOf(CpuArchitecture architecture) => BootDecider.Name(architecture);
 
     /// <summary>Reads <c>1h30m</c>: numbers each with d, h, m or s, in falling order.</summary>
     public static bool TryParseDuration(string text, out TimeSpan value)

@@ -103,6 +103,9 @@ public sealed class StateEditor
         writes[new(RecordKind.Discovered, discovered.MacAddress.ToString())] = discovered;
     }
 
+    /// <summary>Keeps a lease; the snapshot does not hold them.</summary>
+    internal void Put(Lease lease) => writes[new(RecordKind.Lease, lease.Address.ToString())] = lease;
+
     /// <summary>Puts several at once, so that a MAC address can move from one of these hosts to another.</summary>
     internal void PutAll(IEnumerable<IResource> resources)
     {
