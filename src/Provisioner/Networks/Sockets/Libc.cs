@@ -52,6 +52,9 @@ internal static unsafe partial class Libc
     [LibraryImport("libc", SetLastError = true)]
     public static partial nint write(SafeHandle descriptor, void* buffer, nuint length);
 
+    [LibraryImport("libc", SetLastError = true)]
+    public static partial nint preadv(SafeHandle descriptor, IoVector* vectors, int count, long offset);
+
     /// <summary><c>struct sockaddr_in</c>: port and address in network order.</summary>
     [StructLayout(LayoutKind.Sequential)]
     public struct SocketAddressIn
