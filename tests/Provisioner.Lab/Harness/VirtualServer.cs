@@ -125,25 +125,26 @@ internal sealed partial class VirtualServer(NetworkNamespace on, string bridge, 
 
     private string[] MachineType() => firmware switch
     {
-        Firmware.UefiX64 => ["-M", "q35", "-accel", "tcg,thread=multi", "-cpu", "max"],
+        Firmware.UefiX64 => ["-M", "q35", "-accel", "tcg,thread=multi", "-cpu", "max", .. Without("IPv6PXESupport")],
         // Without these OVMF tries PXE over IPv4 and IPv6 for more than two minutes before its HTTP Boot entries.
         Firmware.HttpBoot =>
         [
-            "-M", "q35", "-accel", "tcg,thread=multi", "-cpu", "max",
-            "-fw_cfg", "name=opt/org.tianocore/IPv4PXESupport,string=n",
-            "-fw_cfg", "name=opt/org.tianocore/IPv6PXESupport,string=n",
+            "-M", "q35", "-accel", "tcg,thread=multi", "-cpu", "max", .. Without("IPv4PXESupport"), .. Without("IPv6PXESupport"),
         ],
         // Secure Boot needs System Management Mode, and variables that only it can write.
         Firmware.SecureBoot =>
         [
             "-M", "q35,smm=on", "-accel", "tcg,thread=multi", "-cpu", "max",
-            "-global", "driver=cfi.pflash01,property=secure,value=on",
+            "-global", "driver=cfi.pflash01,property=secure,value=on", .. Without("IPv6PXESupport"),
         ],
         // The default pointer authentication is computed in full, and slow to emulate.
         Firmware.UefiArm64 => ["-M", "virt", "-accel", "tcg,thread=multi", "-cpu", "max,pauth-impdef=on"],
         Firmware.Bios => ["-M", "pc", "-accel", "tcg"],
         _ => throw new ArgumentOutOfRangeException(nameof(firmware), firmware, null),
     };
+
+    /// <summary>Switches an item of OVMF's network stack off, as in a server's setup.</summary>
+    private static string[] Without(string support) => ["-fw_cfg", $"name=opt/org.tianocore/{support},string=n"];
 
     // UEFI has a PXE stack of its own, which the emulator's iPXE ROM would stand in for. On BIOS that ROM is the PXE stack.
     private string NetworkRom() => firmware == Firmware.Bios ? "" : ",romfile=";
