@@ -20,6 +20,9 @@ public interface IStore : IDisposable
     /// <summary>All Installations of a host, newest first.</summary>
     IReadOnlyList<Installation> LoadInstallations(string host);
 
+    /// <summary>The greatest id given so far; 0 before the first event.</summary>
+    long LastEventId { get; }
+
     /// <summary>Events in ascending order of id.</summary>
     IReadOnlyList<Event> FindEvents(EventQuery query);
 

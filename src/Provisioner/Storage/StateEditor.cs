@@ -39,20 +39,26 @@ public sealed class StateEditor
 
     internal IReadOnlyList<Event> Events => events;
 
-    /// <summary>Puts the host in place; its version grows, its MAC addresses are owned by it from now on.</summary>
+    /// <summary>
+    /// Puts the host in place; its version grows, its MAC addresses are owned by it from now on and are no longer Discovered.
+    /// </summary>
     /// <exception cref="InvalidOperationException">A MAC address has another owner: the change did not check.</exception>
     public Host Put(Host host)
     {
         var old = Snapshot.Hosts.GetValueOrDefault(host.Name);
         host = host with { Metadata = Stamp(host.Metadata, before.Hosts.GetValueOrDefault(host.Name)?.Metadata) };
         var owners = Snapshot.HostByMacAddress;
-        if (old is not null)
-            owners = owners.RemoveRange(old.Spec.MacAddresses);
+        foreach (var mac in old?.Spec.MacAddresses ?? [])
+        {
+            if (owners.GetValueOrDefault(mac) == host.Name)
+                owners = owners.Remove(mac);
+        }
         foreach (var mac in host.Spec.MacAddresses)
         {
             if (owners.TryGetValue(mac, out var owner) && owner != host.Name)
                 throw new InvalidOperationException($"{mac} belongs to {owner}.");
             owners = owners.SetItem(mac, host.Name);
+            RemoveDiscovered(mac);
         }
         Snapshot = Snapshot with { Hosts = Snapshot.Hosts.SetItem(host.Name, host), HostByMacAddress = owners };
         writes[new(RecordKind.Host, host.Name)] = host;
@@ -95,6 +101,39 @@ public sealed class StateEditor
     {
         Snapshot = Snapshot with { Discovered = Snapshot.Discovered.SetItem(discovered.MacAddress, discovered) };
         writes[new(RecordKind.Discovered, discovered.MacAddress.ToString())] = discovered;
+    }
+
+    /// <summary>Keeps a lease; the snapshot does not hold them.</summary>
+    internal void Put(Lease lease) => writes[new(RecordKind.Lease, lease.Address.ToString())] = lease;
+
+    /// <summary>Puts several at once, so that a MAC address can move from one of these hosts to another.</summary>
+    internal void PutAll(IEnumerable<IResource> resources)
+    {
+        var all = resources.ToList();
+        foreach (var host in all.OfType<Host>())
+        {
+            if (Snapshot.Hosts.TryGetValue(host.Name, out var old))
+                Snapshot = Snapshot with { HostByMacAddress = Snapshot.HostByMacAddress.RemoveRange(old.Spec.MacAddresses) };
+        }
+        foreach (var resource in all)
+        {
+            switch (resource)
+            {
+                case Host host:
+                    Put(host);
+                    break;
+                case Profile profile:
+                    Put(profile);
+                    break;
+                case Image image:
+                    // An applied document says what is wanted; what was imported stays.
+                    Put(image with { Status = Snapshot.Images.GetValueOrDefault(image.Name)?.Status ?? image.Status });
+                    break;
+                case Network network:
+                    Put(network);
+                    break;
+            }
+        }
     }
 
     /// <summary>Removes the host and forgets its latest Installation; its events stay.</summary>

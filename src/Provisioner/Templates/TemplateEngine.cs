@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Reflection;
 using HandlebarsDotNet;
 
 namespace Provisioner.Templates;
@@ -72,7 +71,7 @@ public sealed class TemplateEngine
                 ? text
                 : throw new TemplateException(name, $"gave {text.Length} characters, {MaxOutput} are allowed");
         }
-        catch (Exception e) when (e is HandlebarsException or QuotingException or TargetInvocationException)
+        catch (Exception e) when (e is not TemplateException)
         {
             throw new TemplateException(name, (e.GetBaseException() is QuotingException q ? q : e).Message, e);
         }
