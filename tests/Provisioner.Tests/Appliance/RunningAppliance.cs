@@ -52,15 +52,15 @@ internal sealed class RunningAppliance : IAsyncDisposable
     public static async Task<RunningAppliance> StartAsync(TemporaryDirectory? directory = null)
     {
         var own = directory is null ? new TemporaryDirectory() : null;
-        var app = ApplianceHost.Build(new ApplianceOptions
+        var built = ApplianceHost.Build(new ApplianceOptions
         {
             DataDirectory = (directory ?? own)!.Path,
             Http = new HttpSettings { Address = Protocols.Ipv4Address.Parse("127.0.0.1"), Port = 0 },
             Tftp = new TftpSettings { Address = Protocols.Ipv4Address.Parse("127.0.0.1"), Port = 0 },
             Dhcp = new DhcpPorts { Port = 0, ProxyPort = 0 },
         }, logging => logging.ClearProviders());
-        await app.StartAsync();
-        return new RunningAppliance(app, own);
+        await built.StartAsync();
+        return new RunningAppliance(built, own);
     }
 
     /// <summary>Runs a command line against it, in this process.</summary>
