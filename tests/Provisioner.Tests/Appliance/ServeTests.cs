@@ -114,8 +114,7 @@ public sealed class ServeTests : IDisposable
     {
         using var notify = new Socket(AddressFamily.Unix, SocketType.Dgram, ProtocolType.Unspecified);
         notify.Bind(new UnixDomainSocketEndPoint(directory["notify"]));
-        // SYSTEMD_EXEC_PID names the process that systemd started (systemd.exec(5)).
-        var start = StartInfo("/bin/sh", "-c", "SYSTEMD_EXEC_PID=$$ exec \"$0\" \"$@\"", "dotnet", Program, "serve", "--config", directory["c.yaml"]);
+        var start = StartInfo("dotnet", Program, "serve", "--config", directory["c.yaml"]);
         start.Environment["NOTIFY_SOCKET"] = directory["notify"];
         using var service = Process.Start(start)!;
         using var patience = new CancellationTokenSource(Patience);

@@ -48,7 +48,7 @@ public sealed class ImageContentsTests
             ("linux", BootFiles.BzImage()), ("grubaa64.efi", BootFiles.Efi(PeMachine.Amd64)), ("shimx64.efi", BootFiles.Efi(PeMachine.I386)), ("snponly.efi", BootFiles.Efi(PeMachine.RiscV64)));
         Assert.Contains("'linux' is a kernel for x86_64, and the image is for aarch64", refusal, StringComparison.Ordinal);
         Assert.Contains("'grubaa64.efi' is a boot loader for x86_64, and the image is for aarch64", refusal, StringComparison.Ordinal);
-        Assert.Contains("'shimx64.efi' is a boot loader for i386", refusal, StringComparison.Ordinal);
+        Assert.Contains($"'shimx64.efi' is a boot loader for {Values.NameOf(CpuArchitecture.X86)}", refusal, StringComparison.Ordinal);
         Assert.Contains("'snponly.efi' is a boot loader for RiscV64 (0x5064)", refusal, StringComparison.Ordinal);
     }
 
