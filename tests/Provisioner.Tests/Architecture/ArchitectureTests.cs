@@ -12,7 +12,7 @@ public sealed class ArchitectureTests
     private static readonly System.Reflection.Assembly Protocols = typeof(Provisioner.Protocols.MacAddress).Assembly;
 
     private static readonly ArchUnitNET.Domain.Architecture Loaded = new ArchLoader()
-        .LoadAssembliesIncludingDependencies([Service, Protocols], recursive: false)
+        .LoadAssemblies(Service, Protocols)
         .Build();
 
     [Fact]

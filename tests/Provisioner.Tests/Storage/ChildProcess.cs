@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Runtime.CompilerServices;
 
 namespace Provisioner.Tests.Storage;
 
@@ -22,26 +21,21 @@ internal static class ChildProcess
         return Process.Start(start)!;
     }
 
-#pragma warning disable CA2255 // It must run before the test runner's own entry point.
-    [ModuleInitializer]
-    internal static void RunWhenChild()
+    public static async Task<int> Main(string[] arguments)
     {
         if (Environment.GetEnvironmentVariable(Role) is not { } role)
-            return;
-        Environment.SetEnvironmentVariable(Role, null);
-        var arguments = Environment.GetCommandLineArgs()[1..];
+            return await Xunit.Runner.InProc.SystemConsole.ConsoleRunner.Run(arguments);
         try
         {
-            Run(role, arguments).GetAwaiter().GetResult();
-            Environment.Exit(0);
+            await Run(role, arguments);
+            return 0;
         }
         catch (Exception e)
         {
-            Console.Error.WriteLine(e.Message);
-            Environment.Exit(1);
+            await Console.Error.WriteLineAsync(e.Message);
+            return 1;
         }
     }
-#pragma warning restore CA2255
 
     private static Task Run(string role, string[] arguments) => role switch
     {

@@ -155,7 +155,7 @@ public sealed class LiteDbStoreTests : IDisposable
         var whole = await File.ReadAllBytesAsync(DatabasePath);
         Random.Shared.NextBytes(whole.AsSpan(0, 8_192));
         await File.WriteAllBytesAsync(DatabasePath, whole);
-        Assert.Contains("is damaged", Assert.Throws<StoreException>(() => LiteDbStore.Open(directory)).Message, StringComparison.Ordinal);
+        Assert.Contains("or is damaged", Assert.Throws<StoreException>(() => LiteDbStore.Open(directory)).Message, StringComparison.Ordinal);
 
         File.Delete(Path.Combine(directory, "provisioner.sequence"));
         await File.WriteAllTextAsync(DatabasePath, "not a database\n");
