@@ -27,7 +27,19 @@ public readonly record struct BootLookup(BootAsset? Asset, string? Refusal)
 /// <summary>Who asks the catalogue, as far as the protocol tells.</summary>
 /// <param name="Address">The client's IPv4 address.</param>
 /// <param name="Endpoint">The address it asked us at, with the boot plane's HTTP port.</param>
-public readonly record struct BootClient(Protocols.Ipv4Address Address, BootEndpoint Endpoint);
+public readonly record struct BootClient(Protocols.Ipv4Address Address, BootEndpoint Endpoint)
+{
+    /// <summary>The UDP port when it asks by TFTP; 0 when it asks by HTTP. What a script loads next comes the same way.</summary>
+    public int TftpPort { get; init; }
+
+    /// <summary>What the URLs in a script for this client begin with.</summary>
+    public string Root => TftpPort switch
+    {
+        0 => Endpoint.HttpRoot,
+        69 => $"tftp://{Endpoint.Address}",
+        _ => $"tftp://{Endpoint.Address}:{TftpPort}",
+    };
+}
 
 /// <summary>
 /// The names firmware, shim, GRUB, iPXE and installers may ask for, over TFTP and HTTP alike. No name reaches the disk:

@@ -58,12 +58,17 @@ public sealed class BootJournal
     /// <summary>Entries lost because the store did not keep up, since the start.</summary>
     public long Dropped => Interlocked.Read(ref dropped);
 
-    /// <summary>The store's end: <see cref="Event"/> and <see cref="Sighting"/> values in the order they came.</summary>
+    /// <summary>The store's end: <see cref="Event"/>, <see cref="Sighting"/> and <see cref="Networks.Lease"/> values in the order they came.</summary>
     public ChannelReader<object> Reader => queue.Reader;
 
     public void Record(Event entry) => Add(entry);
 
     public void Record(Sighting sighting) => Add(sighting);
+
+    /// <summary>
+    /// Keeps a lease as it is now; a later one for the same address replaces it. <see cref="Storage.IStore.LoadLeases"/> gives them back at start.
+    /// </summary>
+    public void Record(Networks.Lease lease) => Add(lease);
 
     private void Add(object entry)
     {

@@ -55,6 +55,9 @@ public sealed record ImageStatus
 {
     public ImmutableArray<ImageFile> Files { get; init; } = [];
 
+    /// <summary>Names the directory of the import these files are from; each import makes a new one.</summary>
+    public string? Generation { get; init; }
+
     public DateTimeOffset? ImportedAt { get; init; }
 }
 

@@ -4,6 +4,7 @@ using Provisioner.Images;
 using Provisioner.Networks;
 using Provisioner.Profiles;
 using Provisioner.Protocols;
+using Provisioner.Resources;
 
 namespace Provisioner.Storage;
 
@@ -37,4 +38,26 @@ public sealed record Snapshot
     /// <summary>The host that owns the MAC address, or null.</summary>
     public Host? FindHost(MacAddress mac) =>
         HostByMacAddress.TryGetValue(mac, out var name) ? Hosts.GetValueOrDefault(name) : null;
+
+    /// <summary>The resource of that kind (as in <c>kind</c>) and name, or null.</summary>
+    public IResource? Find(string kind, string name) => kind switch
+    {
+        "Host" => Hosts.GetValueOrDefault(name),
+        "Profile" => Profiles.GetValueOrDefault(name),
+        "Image" => Images.GetValueOrDefault(name),
+        "Network" => Networks.GetValueOrDefault(name),
+        _ => null,
+    };
+
+    /// <summary>All resources of that kind, by name.</summary>
+    public IEnumerable<IResource> All(string kind) => kind switch
+    {
+        "Host" => Hosts.Values,
+        "Profile" => Profiles.Values,
+        "Image" => Images.Values,
+        "Network" => Networks.Values,
+        _ => [],
+    };
+
+    internal IEnumerable<string> NamesOf(string kind) => All(kind).Select(r => r.Metadata.Name);
 }

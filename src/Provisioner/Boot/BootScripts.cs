@@ -1,0 +1,82 @@
+using System.Text;
+using Provisioner.Protocols;
+using Provisioner.Templates;
+
+namespace Provisioner.Boot;
+
+/// <summary>Turns an intent into the words of iPXE and GRUB.</summary>
+public sealed class BootScripts(TemplateEngine templates)
+{
+    /// <summary>The script every iPXE runs first; it chains to the machine's own.</summary>
+    /// <param name="root">What its URLs begin with, such as <c>http://10.77.0.1:8080</c> or <c>tftp://10.77.0.1</c>.</param>
+    public string FirstIpxe(string root) => templates.Render("ipxe/first", new Dictionary<string, object?> { ["base"] = root });
+
+    /// <summary>The script every GRUB runs first. Its paths are on the device GRUB was loaded from.</summary>
+    public string FirstGrub() => templates.Render("grub/first", new Dictionary<string, object?>());
+
+    /// <exception cref="TemplateException">A value cannot be written safely.</exception>
+    public string Ipxe(BootIntent intent, MacAddress mac, string root) => intent switch
+    {
+        BootIntent.Install install => templates.Render("ipxe/install", new Dictionary<string, object?>
+        {
+            ["base"] = root,
+            ["reason"] = install.Reason,
+            ["kernel"] = PathOf(install.Image.Name, install.Image.Spec.Kernel),
+            ["initrd"] = install.Image.Spec.Initrd.Select((path, i) => new Dictionary<string, object?>
+            {
+                // The EFI stub of the kernel finds its initrd by this name (initrd=), so each needs its own.
+                ["name"] = $"initrd{i}",
+                ["path"] = PathOf(install.Image.Name, path),
+            }).ToList(),
+            ["arguments"] = Arguments(install),
+        }),
+        BootIntent.LocalDisk local => templates.Render("ipxe/local", new Dictionary<string, object?>
+        {
+            ["reason"] = local.Reason,
+            ["sanboot"] = local.Method == LocalBoot.Sanboot,
+        }),
+        BootIntent.Blocked blocked => templates.Render("ipxe/blocked", new Dictionary<string, object?>
+        {
+            ["host"] = blocked.Host.Name,
+            ["reason"] = blocked.Reason,
+        }),
+        _ => templates.Render("ipxe/waiting", new Dictionary<string, object?> { ["mac"] = mac.ToString() }),
+    };
+
+    /// <exception cref="TemplateException">A value cannot be written safely.</exception>
+    public string Grub(BootIntent intent, MacAddress mac) => intent switch
+    {
+        BootIntent.Install install => templates.Render("grub/install", new Dictionary<string, object?>
+        {
+            ["title"] = install.Reason,
+            ["kernel"] = $"/{PathOf(install.Image.Name, install.Image.Spec.Kernel)}",
+            ["initrd"] = install.Image.Spec.Initrd
+                .Select(path => new Dictionary<string, object?> { ["path"] = $"/{PathOf(install.Image.Name, path)}" }).ToList(),
+            ["arguments"] = Arguments(install),
+        }),
+        BootIntent.LocalDisk local => templates.Render("grub/local", new Dictionary<string, object?>
+        {
+            ["title"] = local.Reason,
+        }),
+        BootIntent.Blocked blocked => templates.Render("grub/blocked", new Dictionary<string, object?>
+        {
+            ["title"] = $"{blocked.Host.Name} cannot be installed: {blocked.Reason}",
+        }),
+        _ => templates.Render("grub/waiting", new Dictionary<string, object?>
+        {
+            ["command"] = $"  provisioner adopt {mac} --name NAME --profile PROFILE",
+        }),
+    };
+
+    internal static byte[] Encode(string script) => Encoding.UTF8.GetBytes(script);
+
+    private static string PathOf(string image, string path) => $"images/{image}/{path}";
+
+    // Image, profile, host: the last word wins with the kernel, so the most particular comes last.
+    private static List<string> Arguments(BootIntent.Install install) =>
+    [
+        .. install.Image.Spec.KernelArguments,
+        .. install.Profile.Spec.Boot?.KernelArguments ?? [],
+        .. install.Host.Spec.Boot?.KernelArguments ?? [],
+    ];
+}

@@ -1,0 +1,65 @@
+using System.Net;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+
+namespace Provisioner.Boot.Http;
+
+/// <summary>Where the boot plane listens.</summary>
+public sealed record BootHttpOptions
+{
+    public IPAddress Address { get; init; } = IPAddress.Any;
+
+    /// <summary>0 takes any free port.</summary>
+    public int Port { get; init; } = 8080;
+}
+
+/// <summary>
+/// The boot plane's own Kestrel: nothing of the API can be reached through it, and its limits are made for firmware:
+/// a slow reader is waited for, since a server that boots from a slow link is still booting.
+/// </summary>
+internal sealed class BootHttpService(BootHttpHandler handler, BootHttpOptions options, ILoggerFactory loggers) : IHostedService, IAsyncDisposable
+{
+    private WebApplication? app;
+
+    /// <summary>The port it listens on, also when any was asked for.</summary>
+    public int Port { get; private set; } = options.Port;
+
+    /// <exception cref="IOException">The address or port cannot be listened on; says which and what to do.</exception>
+    public async Task StartAsync(CancellationToken cancellationToken)
+    {
+        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
+        builder.Services.AddSingleton(loggers);
+        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
+        {
+            kestrel.Listen(options.Address, options.Port, listen => listen.Protocols = HttpProtocols.Http1);
+            kestrel.AddServerHeader = false;
+            kestrel.Limits.MinResponseDataRate = null;
+            kestrel.Limits.MaxRequestBodySize = 0;
+            kestrel.Limits.MaxResponseBufferSize = 256 * 1024;
+            kestrel.Limits.MaxConcurrentConnections = 4096;
+        });
+        app = builder.Build();
+        app.Run(handler.AnswerAsync);
+        try
+        {
+            await app.StartAsync(cancellationToken);
+        }
+        catch (IOException e) when (e.InnerException is AddressInUseException or null || e.GetBaseException() is System.Net.Sockets.SocketException)
+        {
+            throw new IOException($"cannot listen on http {options.Address}:{options.Port}: {e.GetBaseException().Message}. Stop what uses it (ss -ltnp 'sport = :{options.Port}'), or set http.port in the configuration.", e);
+        }
+        Port = new Uri(app.Urls.First()).Port;
+    }
+
+    public async Task StopAsync(CancellationToken cancellationToken)
+    {
+        if (app is not null)
+            await app.StopAsync(cancellationToken);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (app is not null)
+            await app.DisposeAsync();
+    }
+}

@@ -1,0 +1,105 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+
+namespace Provisioner.Resources;
+
+/// <summary>
+/// Writes a JSON tree as YAML in block style. A text is quoted unless every YAML 1.1 and 1.2 reader takes it as that text:
+/// <c>no</c>, <c>12:30</c> and <c>1e3</c> are a boolean, a number in base 60 and a float to some of them.
+/// </summary>
+public static class YamlWriter
+{
+    public static string Write(JsonNode node)
+    {
+        var text = new StringBuilder();
+        if (node is JsonObject { Count: > 0 } or JsonArray { Count: > 0 })
+            Block(text, node, 0);
+        else
+            text.Append(Inline(node)).Append('\n');
+        return text.ToString();
+    }
+
+    private static void Block(StringBuilder text, JsonNode node, int indent)
+    {
+        if (node is JsonObject mapping)
+        {
+            var first = true;
+            foreach (var (key, value) in mapping)
+            {
+                // The first key of a mapping inside a list stands on the line of its dash.
+                if (!first || text.Length == 0 || text[^1] == '\n')
+                    text.Append(' ', indent);
+                first = false;
+                text.Append(Text(key)).Append(':');
+                Value(text, value, indent);
+            }
+            return;
+        }
+        foreach (var item in node.AsArray())
+        {
+            text.Append(' ', indent).Append('-');
+            if (item is JsonObject { Count: > 0 })
+            {
+                text.Append(' ');
+                Block(text, item, indent + 2);
+            }
+            else
+            {
+                Value(text, item, indent);
+            }
+        }
+    }
+
+    private static void Value(StringBuilder text, JsonNode? value, int indent)
+    {
+        if (value is JsonObject { Count: > 0 } or JsonArray { Count: > 0 })
+        {
+            text.Append('\n');
+            Block(text, value, indent + 2);
+        }
+        else
+        {
+            text.Append(' ').Append(Inline(value)).Append('\n');
+        }
+    }
+
+    private static string Inline(JsonNode? node) => node switch
+    {
+        null => "null",
+        JsonObject => "{}",
+        JsonArray => "[]",
+        _ when node.GetValueKind() == JsonValueKind.String => Text(node.GetValue<string>()),
+        _ => node.ToJsonString(),
+    };
+
+    private static string Text(string value) => IsPlain(value) ? value : Quoted(value);
+
+    private static bool IsPlain(string value)
+    {
+        if (value.Length == 0 || !char.IsAsciiLetter(value[0]))
+            return false;
+        foreach (var c in value)
+        {
+            if (!char.IsAsciiLetterOrDigit(c) && c is not ('-' or '_' or '.' or '/' or '@' or '+' or '='))
+                return false;
+        }
+        return value.ToLowerInvariant() is not ("true" or "false" or "yes" or "no" or "on" or "off" or "y" or "n" or "null" or "inf" or "nan");
+    }
+
+    private static string Quoted(string value)
+    {
+        var text = new StringBuilder("\"");
+        foreach (var c in value)
+        {
+            if (c is '"' or '\\')
+                text.Append('\\').Append(c);
+            else if (c is < ' ' or '\u007f' or (>= '\u0080' and <= '\u00a0') or '\u2028' or '\u2029' or '\ufeff' or '\ufffe' or '\uffff')
+                text.Append(CultureInfo.InvariantCulture, $"\\u{(int)c:x4}");
+            else
+                text.Append(c);
+        }
+        return text.Append('"').ToString();
+    }
+}

@@ -1,0 +1,493 @@
+using System.Globalization;
+using System.Text;
+using LiteDB;
+using Provisioner.Events;
+using Provisioner.Hosts;
+using Provisioner.Images;
+using Provisioner.Networks;
+using Provisioner.Profiles;
+using JsonException = System.Text.Json.JsonException;
+using JsonSerializer = System.Text.Json.JsonSerializer;
+
+namespace Provisioner.Storage;
+
+/// <summary>
+/// LiteDB 5.0.20 in direct mode, behind a directory lock, by one caller at a time. Each record is its key and JSON text: LiteDB's
+/// object mapper trims texts, cuts times and is not safe when first used by several threads.
+/// </summary>
+/// <remarks>
+/// LiteDB writes its log from a background queue and notices a missing tail as little as a missing file. So a durable commit ends
+/// with a checkpoint (log into data file, fsync), and the number of the last durable commit is kept in a small file beside the
+/// database: a database that knows less than that has lost something, and is refused.
+/// </remarks>
+internal sealed class LiteDbStore : IStore
+{
+    private const int PageSize = 8192;
+
+    private static readonly TimeSpan ReopenPause = TimeSpan.FromSeconds(1);
+
+    private readonly Lock gate = new();
+    private readonly string path;
+    private readonly string sequencePath;
+    private readonly StoreLimits limits;
+    private readonly IReadOnlyList<Migration> migrations;
+    private readonly DirectoryLock directoryLock;
+    private LiteDatabase? database;
+    private string? closedBecause;
+    private long closedAt;
+    private long sequence;
+    private long lastEventId;
+    private long firstEventId;
+    private bool disposed;
+
+    private LiteDbStore(string directory, StoreLimits limits, IReadOnlyList<Migration> migrations, DirectoryLock directoryLock)
+    {
+        path = Path.Combine(directory, "provisioner.db");
+        sequencePath = Path.Combine(directory, "provisioner.sequence");
+        this.limits = limits;
+        this.migrations = migrations;
+        this.directoryLock = directoryLock;
+    }
+
+    public long LastEventId
+    {
+        get
+        {
+            lock (gate)
+                return lastEventId;
+        }
+    }
+
+    /// <summary>Takes the directory's lock, opens the database, checks it whole and brings it to the present form.</summary>
+    /// <exception cref="StoreException">One line that says what is wrong and what to do.</exception>
+    public static LiteDbStore Open(string directory, StoreLimits? limits = null, IReadOnlyList<Migration>? migrations = null)
+    {
+        try
+        {
+            if (OperatingSystem.IsLinux() && !Directory.Exists(directory))
+                Directory.CreateDirectory(directory, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new StoreException($"the data directory {directory} cannot be made: {e.Message}; choose another by --data", e);
+        }
+        var store = new LiteDbStore(directory, limits ?? new StoreLimits(), migrations ?? Migration.All, DirectoryLock.Take(directory));
+        try
+        {
+            store.OpenDatabase();
+            return store;
+        }
+        catch
+        {
+            store.Dispose();
+            throw;
+        }
+    }
+
+    public Snapshot LoadSnapshot()
+    {
+        lock (gate)
+        {
+            var db = Database();
+            var hosts = Load<Host>(db, Hosts).ToDictionary(h => h.Name);
+            var latest = new Dictionary<string, Installation>();
+            foreach (var installation in Load<Installation>(db, Installations))
+            {
+                if (hosts.ContainsKey(installation.Host) && (!latest.TryGetValue(installation.Host, out var other) || installation.OpenedAt >= other.OpenedAt))
+                    latest[installation.Host] = installation;
+            }
+            var empty = Snapshot.Empty;
+            return empty with
+            {
+                Revision = Meta(db)["revision"].AsInt64,
+                Hosts = empty.Hosts.AddRange(hosts),
+                HostByMacAddress = empty.HostByMacAddress.AddRange(hosts.Values.SelectMany(h => h.Spec.MacAddresses, (h, mac) => KeyValuePair.Create(mac, h.Name))),
+                Profiles = empty.Profiles.AddRange(Load<Profile>(db, Profiles).Select(p => KeyValuePair.Create(p.Name, p))),
+                Images = empty.Images.AddRange(Load<Image>(db, Images).Select(i => KeyValuePair.Create(i.Name, i))),
+                Networks = empty.Networks.AddRange(Load<Network>(db, Networks).Select(n => KeyValuePair.Create(n.Name, n))),
+                Discovered = empty.Discovered.AddRange(Load<Discovered>(db, Discovered).Select(d => KeyValuePair.Create(d.MacAddress, d))),
+                Installations = empty.Installations.AddRange(latest),
+            };
+        }
+    }
+
+    public IReadOnlyList<Lease> LoadLeases()
+    {
+        lock (gate)
+            return Load<Lease>(Database(), Leases);
+    }
+
+    public IReadOnlyList<Installation> LoadInstallations(string host)
+    {
+        lock (gate)
+        {
+            var found = Database().GetCollection(Installations).Find(BsonExpression.Create("$.h = @0", host)).ToList();
+            return [.. found.Select(d => Parse<Installation>(Installations, d)).OrderByDescending(i => i.OpenedAt)];
+        }
+    }
+
+    public IReadOnlyList<Event> FindEvents(EventQuery query)
+    {
+        var limit = Math.Clamp(query.Limit, 1, 10_000);
+        lock (gate)
+        {
+            var events = Database().GetCollection(Events);
+            var newestFirst = query.AfterId is null;
+            var from = query.AfterId is { } after ? after + 1 : 0;
+            var found = new SortedDictionary<long, BsonDocument>();
+            void Take(IEnumerable<BsonDocument> documents)
+            {
+                foreach (var document in documents.ToList())
+                    found.TryAdd(document["_id"].AsInt64, document);
+            }
+
+            if (query.Host is null && query.MacAddresses.IsEmpty)
+                Take(Range(events, "$._id", from, long.MaxValue, newestFirst, limit));
+            // Each key begins with what is asked for and goes on with the id, so that one walk along the index is the answer.
+            if (query.Host is { } host)
+                Take(Range(events, "$.h", Key(host, from), Key(host, long.MaxValue), newestFirst, limit));
+            foreach (var mac in query.MacAddresses)
+                Take(Range(events, "$.m", Key(mac.ToString(), from), Key(mac.ToString(), long.MaxValue), newestFirst, limit));
+            var chosen = newestFirst ? found.Values.TakeLast(limit) : found.Values.Take(limit);
+            return [.. chosen.Select(d => Parse<Event>(Events, d) with { Id = d["_id"].AsInt64 })];
+        }
+    }
+
+    public IReadOnlyList<Event> Commit(Commit commit)
+    {
+        lock (gate)
+        {
+            var db = Database();
+            var events = commit.Events.Select((e, i) => e with { Id = lastEventId + 1 + i }).ToList();
+            var next = sequence + 1;
+            try
+            {
+                Write(db, commit, events, next);
+            }
+            catch (Exception e) when (e is not OutOfMemoryException)
+            {
+                // Whether it was stored before it broke, the database itself has to say.
+                if (!IsStoredAfter(e, next))
+                    throw new StoreException($"the change was not stored: {Reason(e)}", e);
+            }
+            sequence = next;
+            if (events.Count > 0)
+            {
+                if (firstEventId == 0)
+                    firstEventId = events[0].Id;
+                lastEventId = events[^1].Id;
+            }
+            if (commit.Durable)
+                WriteSequence();
+            return events;
+        }
+    }
+
+    public void Dispose()
+    {
+        lock (gate)
+        {
+            if (disposed)
+                return;
+            disposed = true;
+            Close();
+            directoryLock.Dispose();
+        }
+    }
+
+    private const string Hosts = "hosts", Profiles = "profiles", Images = "images", Networks = "networks",
+        Discovered = "discovered", Installations = "installations", Leases = "leases", Events = "events", MetaName = "meta";
+
+    private static string CollectionOf(RecordKind kind) => kind switch
+    {
+        RecordKind.Host => Hosts,
+        RecordKind.Profile => Profiles,
+        RecordKind.Image => Images,
+        RecordKind.Network => Networks,
+        RecordKind.Discovered => Discovered,
+        RecordKind.Installation => Installations,
+        _ => Leases,
+    };
+
+    private void Write(LiteDatabase db, Commit commit, List<Event> events, long next)
+    {
+        db.BeginTrans();
+        try
+        {
+            foreach (var ((kind, id), record) in commit.Writes)
+            {
+                var collection = db.GetCollection(CollectionOf(kind), BsonAutoId.Int64);
+                if (record is null)
+                {
+                    collection.Delete(id);
+                    continue;
+                }
+                var document = new BsonDocument { ["_id"] = id, ["v"] = JsonSerializer.Serialize(record, record.GetType(), RecordJson.Options) };
+                if (record is Installation installation)
+                    document["h"] = installation.Host;
+                collection.Upsert(document);
+            }
+            var log = db.GetCollection(Events, BsonAutoId.Int64);
+            if (events.Count > 0)
+                log.Insert(events.Select(ToDocument));
+            var first = Prune(log, events.Count == 0 ? lastEventId : events[^1].Id);
+            db.GetCollection(MetaName).Upsert(new BsonDocument { ["_id"] = 1, ["revision"] = commit.Revision, ["sequence"] = next });
+            db.Commit();
+            if (first > firstEventId)
+                firstEventId = first;
+        }
+        catch
+        {
+            try
+            {
+                db.Rollback();
+            }
+            catch (Exception e) when (e is LiteException or IOException or ObjectDisposedException or InvalidOperationException)
+            {
+                // The engine is down already; it is opened anew below.
+            }
+            throw;
+        }
+        if (commit.Durable)
+            db.Checkpoint();
+    }
+
+    // A little with every batch: deleting all that is too much at once would hold the lane for seconds.
+    private long Prune(ILiteCollection<BsonDocument> log, long last)
+    {
+        var tooMany = last - firstEventId + 1 - limits.Events;
+        if (firstEventId == 0 || tooMany <= 0)
+            return 0;
+        var first = firstEventId + Math.Min(tooMany, 2_000);
+        log.DeleteMany(BsonExpression.Create("$._id < @0", first));
+        return first;
+    }
+
+    private static BsonDocument ToDocument(Event entry)
+    {
+        var document = new BsonDocument { ["_id"] = entry.Id, ["v"] = RecordJson.Write(entry with { Id = 0 }) };
+        if (entry.Host is { } host)
+            document["h"] = Key(host, entry.Id);
+        if (entry.MacAddress is { } mac)
+            document["m"] = Key(mac.ToString(), entry.Id);
+        return document;
+    }
+
+    private static string Key(string what, long id) => string.Create(CultureInfo.InvariantCulture, $"{what}|{id:x16}");
+
+    private static IEnumerable<BsonDocument> Range(ILiteCollection<BsonDocument> collection, string field, BsonValue from, BsonValue to, bool newestFirst, int limit)
+    {
+        var query = collection.Query().Where(BsonExpression.Create($"{field} BETWEEN @0 AND @1", from, to));
+        return (newestFirst ? query.OrderByDescending(field) : query.OrderBy(field)).Limit(limit).ToEnumerable();
+    }
+
+    private LiteDatabase Database()
+    {
+        ObjectDisposedException.ThrowIf(disposed, this);
+        if (database is not null)
+            return database;
+        // It broke before; a full disk may have room again. Not tried by every caller at once.
+        if (closedBecause is not null && Environment.TickCount64 - closedAt < ReopenPause.TotalMilliseconds)
+            throw new StoreException($"the store is closed: {closedBecause}");
+        try
+        {
+            OpenDatabase();
+        }
+        catch (StoreException e)
+        {
+            (closedBecause, closedAt) = (e.Message, Environment.TickCount64);
+            throw;
+        }
+        return database!;
+    }
+
+    private bool IsStoredAfter(Exception cause, long expected)
+    {
+        Close();
+        closedBecause = Reason(cause);
+        closedAt = Environment.TickCount64;
+        try
+        {
+            OpenDatabase();
+            return sequence == expected;
+        }
+        catch (StoreException e)
+        {
+            closedBecause = e.Message;
+            return false;
+        }
+    }
+
+    private void Close()
+    {
+        try
+        {
+            database?.Dispose();
+        }
+        catch (Exception e) when (e is LiteException or IOException or UnauthorizedAccessException or InvalidOperationException)
+        {
+            // Closing writes, too. What was acknowledged is on the disk already, and the next opening says what is there.
+        }
+        database = null;
+    }
+
+    private void OpenDatabase()
+    {
+        var known = ReadSequence();
+        if (known > 0 && !File.Exists(path))
+            throw new StoreException($"{path} is gone, though {known} changes were stored in it: {Restore()}");
+        LiteDatabase? db = null;
+        try
+        {
+            db = new LiteDatabase(new ConnectionString
+            {
+                Filename = path,
+                Connection = ConnectionType.Direct,
+                // Ordinal: names differ by case, and the order of keys must not depend on a culture.
+                Collation = Collation.Binary,
+            }, new BsonMapper());
+            Verify(db, known);
+            database = db;
+            db = null;
+            closedBecause = null;
+        }
+        catch (Exception e) when (e is UnauthorizedAccessException || e is IOException && e is not (EndOfStreamException or FileNotFoundException))
+        {
+            throw new StoreException($"{path} cannot be opened: {e.Message}", e);
+        }
+        catch (Exception e) when (e is not (StoreException or OutOfMemoryException))
+        {
+            throw new StoreException($"{path} is damaged ({Reason(e)}): {Restore()}", e);
+        }
+        finally
+        {
+            try
+            {
+                db?.Dispose();
+            }
+            catch (Exception e) when (e is not OutOfMemoryException)
+            {
+                // Refused already, with the first reason.
+            }
+        }
+    }
+
+    private void Verify(LiteDatabase db, long known)
+    {
+        var present = migrations[^1].To;
+        var version = db.UserVersion;
+        if (version > present)
+        {
+            throw new StoreException($"{path} was written by a newer version (form {version}, this one knows {present}): start that version, or restore a backup made by this one");
+        }
+        var meta = Meta(db);
+        var stored = meta["sequence"].AsInt64;
+        if (stored < known)
+            throw new StoreException($"{path} holds {stored} of the {known} changes that were stored: {Restore()}");
+        // With the log in the data file, the data file alone is all there is.
+        db.Checkpoint();
+        VerifyPages();
+        if (version < present)
+            Migrate(db, version, isNew: stored == 0);
+        db.GetCollection(Installations).EnsureIndex("h", BsonExpression.Create("$.h"));
+        var events = db.GetCollection(Events, BsonAutoId.Int64);
+        events.EnsureIndex("h", BsonExpression.Create("$.h"));
+        events.EnsureIndex("m", BsonExpression.Create("$.m"));
+        firstEventId = events.Query().OrderBy("$._id").Limit(1).ToList().Select(d => d["_id"].AsInt64).FirstOrDefault();
+        lastEventId = Math.Max(lastEventId, events.Query().OrderByDescending("$._id").Limit(1).ToList().Select(d => d["_id"].AsInt64).FirstOrDefault());
+        sequence = stored;
+    }
+
+    /// <summary>Each page carries its number: a file that was cut, or overwritten in part, shows.</summary>
+    private void VerifyPages()
+    {
+        using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite, PageSize * 64);
+        var page = new byte[PageSize];
+        var pages = file.Length / PageSize;
+        for (long number = 0; number < pages; number++)
+        {
+            file.ReadExactly(page);
+            if (BitConverter.ToUInt32(page) != number)
+                throw new StoreException($"{path} is damaged (page {number} is not itself): {Restore()}");
+            // The header page knows how many pages were ever used (LiteDB's HeaderPage.P_LAST_PAGE_ID).
+            if (number == 0 && BitConverter.ToUInt32(page, LastPageIdOffset) is var last && last >= pages)
+                throw new StoreException($"{path} is cut short (it has {pages} pages of {last + 1}): {Restore()}");
+        }
+    }
+
+    private const int LastPageIdOffset = 64;
+
+    private void Migrate(LiteDatabase db, int version, bool isNew)
+    {
+        if (!isNew)
+        {
+            db.Checkpoint();
+            File.Copy(path, $"{path}.form-{version}", overwrite: true);
+        }
+        foreach (var step in migrations.Where(m => m.To > version))
+        {
+            step.Run(db);
+            db.UserVersion = step.To;
+        }
+        db.Checkpoint();
+    }
+
+    private static BsonDocument Meta(LiteDatabase db) =>
+        db.GetCollection(MetaName).FindById(1) ?? new BsonDocument { ["revision"] = 0L, ["sequence"] = 0L };
+
+    private List<T> Load<T>(LiteDatabase db, string collection) =>
+        db.GetCollection(collection).FindAll().ToList().ConvertAll(document => Parse<T>(collection, document));
+
+    private T Parse<T>(string collection, BsonDocument document)
+    {
+        try
+        {
+            return RecordJson.Read<T>(document["v"].AsString);
+        }
+        catch (Exception e) when (e is JsonException or InvalidCastException or InvalidOperationException or NotSupportedException)
+        {
+            throw new StoreException($"{path} is damaged ({collection} {document["_id"]} cannot be read: {e.Message}): {Restore()}", e);
+        }
+    }
+
+    private long ReadSequence()
+    {
+        try
+        {
+            return File.Exists(sequencePath) && long.TryParse(File.ReadAllText(sequencePath), NumberStyles.AllowTrailingWhite, CultureInfo.InvariantCulture, out var number) ? number : 0;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new StoreException($"{sequencePath} cannot be read: {e.Message}", e);
+        }
+    }
+
+    // In place and of one length, so that it needs no room on a full disk and is never half a number.
+    private void WriteSequence()
+    {
+        try
+        {
+            using var file = File.OpenHandle(sequencePath, FileMode.OpenOrCreate, FileAccess.Write);
+            RandomAccess.Write(file, Encoding.ASCII.GetBytes(sequence.ToString("D19", CultureInfo.InvariantCulture) + "\n"), 0);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // It only serves to notice a loss later; the change itself is stored.
+        }
+    }
+
+    private string Restore() =>
+        $"restore {Path.GetDirectoryName(path)} from a backup; to give up what is lost and start with what is there, remove {Path.GetFileName(sequencePath)}, and {Path.GetFileName(path)} if it cannot be read";
+
+    private static string Reason(Exception e) => e.GetBaseException().Message.ReplaceLineEndings(" ").TrimEnd('.');
+}
+
+/// <summary>How much is kept.</summary>
+public sealed record StoreLimits
+{
+    /// <summary>Events; the oldest go first.</summary>
+    public int Events { get; init; } = 200_000;
+
+    /// <summary>Discovered machines; those not seen for the longest time go first.</summary>
+    public int Discovered { get; init; } = 10_000;
+}

@@ -1,0 +1,87 @@
+using System.Collections.Concurrent;
+using HandlebarsDotNet;
+
+namespace Provisioner.Templates;
+
+/// <summary>A template could not be rendered: the message names the template and what is missing or unsafe.</summary>
+public sealed class TemplateException : Exception
+{
+    public TemplateException(string template, string message, Exception? inner = null)
+        : base($"template {template}: {message}", inner) => Template = template;
+
+    /// <summary>Name of the template, such as <c>ipxe/install</c>.</summary>
+    public string Template { get; }
+}
+
+/// <summary>
+/// Renders the built-in templates. Strict: a missing value fails, nothing is escaped by default, and a template can do no I/O.
+/// Every value passes a quoting helper made for its target (<see cref="Quoting"/>); tests check that each template does so.
+/// </summary>
+/// <remarks>Safe for concurrent use: a template is compiled once and is immutable from then on.</remarks>
+public sealed class TemplateEngine
+{
+    /// <summary>The longest text a template may give, in characters. A boot script is a thousandth of it.</summary>
+    public const int MaxOutput = 1 << 20;
+
+    private const string ResourcePrefix = "templates/";
+    private const string Extension = ".hbs";
+
+    private readonly IHandlebars handlebars;
+    private readonly ConcurrentDictionary<string, HandlebarsTemplate<object, object>> compiled = new(StringComparer.Ordinal);
+
+    public TemplateEngine()
+    {
+        handlebars = Handlebars.Create(new HandlebarsConfiguration
+        {
+            NoEscape = true,
+            ThrowOnUnresolvedBindingExpression = true,
+        });
+        Register("ipxe", Quoting.IpxeToken);
+        Register("ipxe-text", Quoting.IpxeText);
+        Register("grub", Quoting.GrubWord);
+        Register("url-path", Quoting.UrlPath);
+    }
+
+    /// <summary>Names of the built-in templates, such as <c>ipxe/install</c>.</summary>
+    public static IEnumerable<string> BuiltIn =>
+        from name in typeof(TemplateEngine).Assembly.GetManifestResourceNames()
+        where name.StartsWith(ResourcePrefix, StringComparison.Ordinal)
+        orderby name
+        select name.Replace('\\', '/')[ResourcePrefix.Length..^Extension.Length];
+
+    /// <summary>The text of a built-in template.</summary>
+    /// <exception cref="TemplateException">There is none of that name.</exception>
+    public static string Source(string name)
+    {
+        using var stream = typeof(TemplateEngine).Assembly.GetManifestResourceStream(ResourcePrefix + name + Extension)
+            ?? throw new TemplateException(name, "there is no such template");
+        using var reader = new StreamReader(stream);
+        return reader.ReadToEnd();
+    }
+
+    /// <summary>Renders a template with the values by name: text, numbers, lists and nested dictionaries of these.</summary>
+    /// <exception cref="TemplateException">A value is missing or cannot be written safely in its place, or the text is too long.</exception>
+    public string Render(string name, IReadOnlyDictionary<string, object?> values)
+    {
+        try
+        {
+            var template = compiled.GetOrAdd(name, static (key, engine) => engine.Compile(Source(key)), handlebars);
+            var text = template(values);
+            return text.Length <= MaxOutput
+                ? text
+                : throw new TemplateException(name, $"gave {text.Length} characters, {MaxOutput} are allowed");
+        }
+        catch (Exception e) when (e is not TemplateException)
+        {
+            throw new TemplateException(name, (e.GetBaseException() is QuotingException q ? q : e).Message, e);
+        }
+    }
+
+    private void Register(string name, Func<string, string> quote) =>
+        handlebars.RegisterHelper(name, (writer, _, arguments) =>
+        {
+            if (arguments.Length != 1 || arguments[0] is null or UndefinedBindingResult || arguments[0]?.ToString() is not { } value)
+                throw new QuotingException($"'{name}' takes one value, and there is none");
+            writer.WriteSafeString(quote(value));
+        });
+}

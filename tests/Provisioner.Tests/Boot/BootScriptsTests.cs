@@ -1,0 +1,59 @@
+using Provisioner.Boot;
+using Provisioner.Templates;
+using static Provisioner.Tests.Boot.BootFixture;
+
+namespace Provisioner.Tests.Boot;
+
+public sealed class BootScriptsTests
+{
+    private const string Root = "http://10.77.0.1:8080";
+    private readonly BootScripts scripts = new(new TemplateEngine());
+
+    [Fact]
+    public void The_first_scripts()
+    {
+        Golden.Match(scripts.FirstIpxe(Root), "first.ipxe");
+        Golden.Match(scripts.FirstGrub(), "first.cfg");
+    }
+
+    public static TheoryData<string> Cases { get; } = new("install", "install-many-initrds", "local-exit", "local-sanboot", "waiting", "blocked");
+
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public void The_scripts_of_one_machine(string name)
+    {
+        var intent = IntentOf(name);
+        Golden.Match(scripts.Ipxe(intent, X64Mac, Root), $"{name}.ipxe");
+        Golden.Match(scripts.Grub(intent, X64Mac), $"{name}.cfg");
+    }
+
+    [Fact]
+    public void A_value_that_iPXE_cannot_quote_is_refused_by_name()
+    {
+        var site = new BootFixture().WithHost("n1", h => h with { Boot = new BootOptions { KernelArguments = ["a b"] } }).Installing("n1");
+
+        var e = Assert.Throws<TemplateException>(() => scripts.Ipxe(BootDecider.Intend(X64Mac, site.Snapshot, Now), X64Mac, Root));
+
+        Assert.Contains("ipxe/install", e.Message);
+        Assert.Contains("'a b'", e.Message);
+    }
+
+    private static BootIntent IntentOf(string name)
+    {
+        var site = new BootFixture().WithHost("n1", h => h with { Boot = new BootOptions { KernelArguments = ["console=ttyS0,115200", "it's"] } });
+        return name switch
+        {
+            "install" => BootDecider.Intend(X64Mac, site.Installing("n1").Snapshot, Now),
+            "install-many-initrds" => BootDecider.Intend(X64Mac, site
+                .WithImage("debian-x64", i => i with
+                {
+                    Spec = i.Spec with { Initrd = ["initrd.gz", "firmware/extra files.cpio"] },
+                    Status = i.Status with { Files = i.Status.Files.Add(new("firmware/extra files.cpio", 1, "dd", null)) },
+                }).Installing("n1").Snapshot, Now),
+            "local-exit" => BootDecider.Intend(X64Mac, site.Snapshot, Now),
+            "local-sanboot" => BootDecider.Intend(X64Mac, site.WithHost("n1", h => h with { Boot = new BootOptions { Local = LocalBoot.Sanboot } }).Snapshot, Now),
+            "blocked" => BootDecider.Intend(X64Mac, site.Installing("n1").With(s => s with { Images = s.Images.Clear() }).Snapshot, Now),
+            _ => BootDecider.Intend(UnknownMac, site.Snapshot, Now),
+        };
+    }
+}
