@@ -62,12 +62,12 @@ internal static class ImageContents
         if (architecture is null && kernel is not null)
             mistakes.Add(new Mistake($"'{kernel.Path}' is made for {kernel.Machine}, which the appliance does not boot.")
             {
-                Path = "kernel", Value = kernel.Path, Expected = "a kernel for x64 or arm64",
+                Path = "kernel", Value = kernel.Path, Expected = "a kernel for x86_64 or aarch64",
             });
         if (architecture is CpuArchitecture.X86 or CpuArchitecture.Arm)
             mistakes.Add(new Mistake($"The image is for {Name(architecture.Value)}, which the appliance does not boot.")
             {
-                Path = "architecture", Value = Name(architecture.Value), Expected = "x64 or arm64",
+                Path = "architecture", Value = Name(architecture.Value), Expected = "x86_64 or aarch64",
             });
         else if (architecture is { } wanted)
             RefuseOtherArchitectures(files, kernel, wanted, mistakes);
@@ -220,7 +220,7 @@ internal static class ImageContents
         };
     }
 
-    private static string Name(CpuArchitecture architecture) => architecture.ToString().ToLowerInvariant();
+    private static string Name(CpuArchitecture architecture) => Values.NameOf(architecture);
 
     private static string Name(PeMachine machine) => StagedFile.CpuOf(machine) is { } cpu ? Name(cpu) : $"{machine} (0x{(ushort)machine:x4})";
 }

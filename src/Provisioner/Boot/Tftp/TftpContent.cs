@@ -62,12 +62,13 @@ internal sealed unsafe class FileContent(OpenFiles.Lease file, long length) : Tf
     {
         var wanted = Math.Min((long)slots.Count * slots.BlockSize, length - position);
         var done = 0L;
-        var vectors = stackalloc Libc.IoVector[slots.Count];
+        var most = Math.Min(slots.Count, Libc.IOV_MAX);
+        var vectors = stackalloc Libc.IoVector[most];
         while (done < wanted)
         {
-            // The first round takes all; another follows only when a signal cut the read short.
+            // One round takes all, but for tiny blocks or a read cut short by a signal.
             var count = 0;
-            for (var at = done; at < wanted; count++)
+            for (var at = done; at < wanted && count < most; count++)
             {
                 var (index, inside) = Math.DivRem(at, slots.BlockSize);
                 var part = Math.Min(slots.BlockSize - inside, wanted - at);

@@ -19,6 +19,7 @@ internal static unsafe partial class Libc
     public const int EFD_CLOEXEC = 0x80000;
     public const int EFD_NONBLOCK = 0x800;
     public const short POLLIN = 1;
+    public const int IOV_MAX = 1024;
     public const int EINTR = 4;
     public const int EIO = 5;
     public const int EAGAIN = 11;
