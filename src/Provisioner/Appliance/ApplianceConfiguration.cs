@@ -95,7 +95,7 @@ internal static class ApplianceConfiguration
     private static Shape<EventSettings> Events()
     {
         var shape = new Shape<EventSettings>("events", () => new EventSettings());
-        shape.Default("retention", Retention, e => e.Retention, (e, v) => e with { Retention = v }, "How long events are kept.");
+        shape.Default("retention", Values.Integer(1_000, 100_000_000), e => e.Retention, (e, v) => e with { Retention = v }, "How many events are kept; the oldest go first.");
         return shape;
     }
 
@@ -109,12 +109,4 @@ internal static class ApplianceConfiguration
         value => value.ToString());
 
     private static ScalarKind<int> Port => Values.Integer(0, 65535);
-
-    private static ScalarKind<TimeSpan> Retention => new("a duration", "a duration such as 90d, from 1h to 3650d",
-        (string text, out TimeSpan value, out string? wrong) =>
-        {
-            wrong = null;
-            return Values.TryParseDuration(text, out value) && value >= TimeSpan.FromHours(1) && value <= TimeSpan.FromDays(3650);
-        },
-        value => Values.Format(value));
 }

@@ -32,7 +32,7 @@ internal static class ApplianceHost
             .AddSingleton(options)
             .AddSingleton<ApplianceStatus>()
             .AddSingleton<AddressBook>()
-            .AddStorage(options.DataDirectory)
+            .AddStorage(options.DataDirectory, new StoreLimits { Events = options.Events.Retention })
             .AddImages(options.DataDirectory)
             .AddDhcp(new DhcpSettings { ServerPort = options.Dhcp.Port, ProxyPort = options.Dhcp.ProxyPort, HttpPort = options.Http.Port })
             .AddTftp(new TftpOptions

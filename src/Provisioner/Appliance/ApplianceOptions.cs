@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Provisioner.Protocols;
+using Provisioner.Storage;
 
 namespace Provisioner.Appliance;
 
@@ -60,6 +61,6 @@ public sealed record DhcpPorts
 
 public sealed record EventSettings
 {
-    /// <summary>How long events are kept.</summary>
-    public TimeSpan Retention { get; init; } = TimeSpan.FromDays(90);
+    /// <summary>How many events are kept; the oldest go first. A count, so that a flood of requests cannot fill the disk.</summary>
+    public int Retention { get; init; } = new StoreLimits().Events;
 }

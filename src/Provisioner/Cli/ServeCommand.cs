@@ -22,7 +22,7 @@ internal static class ServeCommand
             "  tftp: { address: 0.0.0.0, port: 69, maxBlockSize: 1468, maxWindowSize: 64, maxSessions: 256 }",
             "  dhcp: { port: 67, proxyPort: 4011 }",
             "  loaders: []            # directories with iPXE, searched before the distribution's",
-            "  events: { retention: 90d }")
+            "  events: { retention: 200000 }   # how many are kept")
         {
             config, data,
         };

@@ -1,5 +1,6 @@
 using Provisioner.Appliance;
 using Provisioner.Resources;
+using Provisioner.Storage;
 
 namespace Provisioner.Tests.Appliance;
 
@@ -10,7 +11,7 @@ public sealed class ApplianceConfigurationTests
     {
         Assert.Equal(8080, ApplianceConfiguration.Read("").Http.Port);
         Assert.Equal(8080, ApplianceConfiguration.Read("# only a comment\n").Http.Port);
-        Assert.Equal(TimeSpan.FromDays(90), ApplianceConfiguration.Read("{}").Events.Retention);
+        Assert.Equal(new StoreLimits().Events, ApplianceConfiguration.Read("{}").Events.Retention);
     }
 
     [Fact]
@@ -23,13 +24,13 @@ public sealed class ApplianceConfigurationTests
             tftp: { address: 0.0.0.0, port: 1069, maxBlockSize: 8192, maxWindowSize: 16, maxSessions: 9 }
             dhcp: { port: 1067, proxyPort: 14011 }
             loaders: [/usr/lib]
-            events: { retention: 7d }
+            events: { retention: 5000 }
             """);
         Assert.Equal(("/srv/data", "/run/p.sock", "10.77.0.1", 80), (options.DataDirectory, options.SocketPath, options.Http.Address.ToString(), options.Http.Port));
         Assert.Equal(new TftpSettings { Port = 1069, MaxBlockSize = 8192, MaxWindowSize = 16, MaxSessions = 9 }, options.Tftp);
         Assert.Equal(new DhcpPorts { Port = 1067, ProxyPort = 14011 }, options.Dhcp);
         Assert.Equal(["/usr/lib"], options.Loaders);
-        Assert.Equal(TimeSpan.FromDays(7), options.Events.Retention);
+        Assert.Equal(5000, options.Events.Retention);
     }
 
     [Fact]
