@@ -1,4 +1,5 @@
 using Provisioner.Benchmarks;
+using Provisioner.Benchmarks.Dhcp;
 using Provisioner.Benchmarks.Http;
 using Provisioner.Benchmarks.Tftp;
 
@@ -6,6 +7,7 @@ using Provisioner.Benchmarks.Tftp;
 var benchmarks = new Dictionary<string, Func<string[], int>>(StringComparer.Ordinal)
 {
     ["tftp"] = TftpBenchmark.Run,
+    ["dhcp"] = DhcpBenchmark.Run,
     ["http"] = HttpBenchmark.Run,
 };
 
@@ -13,6 +15,7 @@ var benchmarks = new Dictionary<string, Func<string[], int>>(StringComparer.Ordi
 var services = new Dictionary<string, Func<string[], int>>(StringComparer.Ordinal)
 {
     ["serve-tftp"] = TftpUnderTest.Run,
+    ["serve-dhcp"] = DhcpUnderTest.Run,
     ["serve-http"] = HttpUnderTest.Run,
 };
 
