@@ -1,8 +1,8 @@
 using System.Net.NetworkInformation;
 using System.Net.Sockets;
 using System.Text.Json.Nodes;
-using Provisioner.Appliance;
 using Provisioner.Boot;
+using Provisioner.Boot.Http;
 using Provisioner.Networks;
 using Provisioner.Protocols;
 using Provisioner.Resources;
@@ -29,12 +29,12 @@ internal static class BootEndpoints
         api.MapGet("/hosts/{name}/render/{what}", Render);
     }
 
-    private static IResult Explain(string mac, CurrentState state, BootDecider decider, ApplianceOptions options, TimeProvider time, string? client = null, string? network = null)
+    private static IResult Explain(string mac, CurrentState state, BootDecider decider, BootHttpService http, TimeProvider time, string? client = null, string? network = null)
     {
         var address = HostEndpoints.MacOf(mac);
         var (snapshot, now) = (state.Snapshot, time.GetUtcNow());
         var asked = ClientOf(client, address, snapshot);
-        var place = PlaceOf(address, network, snapshot, options);
+        var place = PlaceOf(address, network, snapshot, http);
         var request = new BootRequest
         {
             Step = BootStep.BootFile,
@@ -85,12 +85,12 @@ internal static class BootEndpoints
         ["reason"] = decision.Reason,
     });
 
-    private static IResult Render(string name, string what, CurrentState state, BootScripts scripts, ApplianceOptions options, TimeProvider time)
+    private static IResult Render(string name, string what, CurrentState state, BootScripts scripts, BootHttpService http, TimeProvider time)
     {
         var host = (Host)ResourceEndpoints.Find(ResourceKind.Host, name, state.Snapshot);
         var mac = host.Spec.BootMacAddress ?? host.Spec.MacAddresses[0];
         var intent = BootDecider.Intend(mac, state.Snapshot, time.GetUtcNow());
-        var root = PlaceOf(mac, null, state.Snapshot, options).Endpoint.HttpRoot;
+        var root = PlaceOf(mac, null, state.Snapshot, http).Endpoint.HttpRoot;
         return Results.Text(what switch
         {
             "ipxe" => scripts.Ipxe(intent, mac, root),
@@ -123,7 +123,7 @@ internal static class BootEndpoints
     }
 
     // Where the machine would ask from: the Network named, the one its address lies in, or the only one there is.
-    private static (Network? Network, BootEndpoint Endpoint) PlaceOf(MacAddress mac, string? named, Snapshot snapshot, ApplianceOptions options)
+    private static (Network? Network, BootEndpoint Endpoint) PlaceOf(MacAddress mac, string? named, Snapshot snapshot, BootHttpService http)
     {
         Network? network = null;
         if (named is not null)
@@ -133,7 +133,7 @@ internal static class BootEndpoints
         network ??= snapshot.Discovered.GetValueOrDefault(mac)?.Network is { } seenOn ? snapshot.Networks.GetValueOrDefault(seenOn) : null;
         network ??= snapshot.Networks.Count == 1 ? snapshot.Networks.Values.First() : null;
         var own = network?.Spec.Advertise ?? AddressIn(network) ?? new Ipv4Address(0x7F00_0001);
-        return (network, new BootEndpoint(own, options.Http.Port));
+        return (network, new BootEndpoint(own, http.Port));
     }
 
     private static Ipv4Address? AddressIn(Network? network)

@@ -133,7 +133,7 @@ public sealed class ApiTests : IAsyncLifetime
         await appliance.SendAsync(HttpMethod.Post, "hosts/web-1/provision");
         var before = (await appliance.GetAsync("events"))["items"]!.AsArray().Count;
         var http = await appliance.GetAsync("explain/52-54-00-12-34-56?client=ipxe&network=lab");
-        Assert.Equal("http://10.77.0.1:0/boot.ipxe", http["steps"]![0]!["answer"]!.ToString());
+        Assert.Equal($"http://10.77.0.1:{appliance.BootPort}/boot.ipxe", http["steps"]![0]!["answer"]!.ToString());
         Assert.Equal("install debian-12", http["steps"]![1]!["answer"]!.ToString());
         Assert.Equal("AwaitAdoption", (await appliance.GetAsync("explain/02:00:00:00:00:01"))["intent"]!.ToString());
         var script = await appliance.Http.GetStringAsync("hosts/web-1/render/ipxe");
