@@ -82,7 +82,10 @@ internal sealed class ServiceProcess : IAsyncDisposable
 
     /// <summary>Everything recorded about a host or MAC address, oldest first.</summary>
     public async Task<IReadOnlyList<RecordedEvent>> EventsAsync(string host) =>
-        JsonSerializer.Deserialize(await DoAsync("events", host, "-o", "json"), LabJson.Default.RecordedEventArray) ?? [];
+        JsonSerializer.Deserialize(await DoAsync("events", host, "-o", "json", "-n", "1000"), LabJson.Default.RecordedEventArray) ?? [];
+
+    /// <summary>Starts a <c>provisioner</c> command that goes on, such as one that follows events.</summary>
+    public LabProcess StartCommand(params IEnumerable<string> arguments) => on.Start(ProgramFile, [.. arguments, "--socket", Socket]);
 
     /// <summary>Stops it as systemd would and gives its exit code.</summary>
     public Task<int> StopAsync() => process.StopAsync(TimeSpan.FromSeconds(15));
@@ -90,5 +93,5 @@ internal sealed class ServiceProcess : IAsyncDisposable
     public async ValueTask DisposeAsync() => await process.DisposeAsync();
 
     private Task<CommandResult> RunAsync(string[] arguments, string? input) =>
-        on.RunAsync(ProgramFile, [.. arguments, "--data", Data], TimeSpan.FromMinutes(2), input);
+        on.RunAsync(ProgramFile, [.. arguments, "--socket", Socket], TimeSpan.FromMinutes(2), input);
 }
