@@ -12,7 +12,7 @@ namespace Provisioner.Benchmarks.Dhcp;
 
 /// <summary>
 /// Our DHCP service with the real decision and the real store behind it, as a process of its own: what is measured holds journal,
-/// lease persistence and all. Arguments: interface, subnet, range, data directory, mode.
+/// lease persistence and all. Arguments: interface (- behind a relay), subnet, range, data directory, mode.
 /// </summary>
 internal static class DhcpUnderTest
 {
@@ -32,7 +32,7 @@ internal static class DhcpUnderTest
         host.Services.GetRequiredService<StateWriter>().ChangeAsync(editor => editor.Put(new Network(new Metadata("lan"), new NetworkSpec
         {
             Subnet = Ipv4Cidr.Parse(arguments[1]),
-            Interface = arguments[0],
+            Interface = arguments[0] == "-" ? null : arguments[0],
             Dhcp = Enum.Parse<DhcpMode>(arguments[4], ignoreCase: true),
             Range = new Ipv4Range(Ipv4Address.Parse(range[0]), Ipv4Address.Parse(range[1])),
             AllowUnknown = true,

@@ -35,6 +35,7 @@ internal sealed class WireProbe(TimeProvider time, ILogger logger, Action<Ipv4Ad
 
     private readonly ConcurrentDictionary<Ipv4Address, (ProbeResult Result, DateTimeOffset Until)> results = new();
     private int running;
+    private long forgotAt;
 
     /// <inheritdoc cref="AddressProbe"/>
     public ProbeResult Ask(Ipv4Address address, MacAddress asking)
@@ -81,7 +82,9 @@ internal sealed class WireProbe(TimeProvider time, ILogger logger, Action<Ipv4Ad
 
     private void Forget(DateTimeOffset now)
     {
-        if (results.Count < 4 * AtOnce)
+        // Not for every question: the walk is as long as the table.
+        var last = Interlocked.Read(ref forgotAt);
+        if (now.UtcTicks - last < Memory.Ticks || Interlocked.CompareExchange(ref forgotAt, now.UtcTicks, last) != last)
             return;
         foreach (var (address, known) in results)
         {
