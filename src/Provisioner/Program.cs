@@ -1,1 +1,10 @@
-return 0;
+using Provisioner.Cli;
+
+// serve                              Appliance/Serve.cs          the service: what it is made of is in Appliance/ApplianceHost.cs
+// apply, get, describe, delete       Cli/ResourceCommands.cs     all others talk to the service over its unix socket
+// provision, cancel, adopt, render,
+//   explain                          Cli/HostCommands.cs
+// events                             Cli/EventsCommand.cs
+// image import, list, verify         Cli/ImageCommands.cs
+// status                             Cli/StatusCommand.cs
+return await CommandLine.RunAsync(args, Screen.OfThisProcess());

@@ -1,4 +1,4 @@
-using Provisioner.Events;
+using System.Collections.Immutable;
 using Provisioner.Resources;
 using Provisioner.Storage;
 
@@ -34,12 +34,12 @@ internal sealed class ImageImport(ImageStore store, StateWriter writer, CurrentS
     }
 
     private static Image Register(
-        StateEditor editor, System.Collections.Immutable.ImmutableArray<StagedFile> files, ImageRequest request, string generation, string? actor)
+        StateEditor editor, ImmutableArray<StagedFile> files, ImageRequest request, string generation, string? actor)
     {
         // Described once more on the writer's lane: the image may have been applied anew while the archive came in.
         var before = editor.Snapshot.Images.GetValueOrDefault(request.Name);
         var spec = ImageContents.Describe(files, request, before?.Spec);
-        var image = editor.Put(new Image(before?.Metadata ?? new Metadata(request.Name), spec)
+        return ImageChanges.Register(editor, new Image(before?.Metadata ?? new Metadata(request.Name), spec)
         {
             Status = new ImageStatus
             {
@@ -47,18 +47,7 @@ internal sealed class ImageImport(ImageStore store, StateWriter writer, CurrentS
                 ImportedAt = editor.Now,
                 Generation = generation,
             },
-        });
-        editor.Record(new Event
-        {
-            At = editor.Now,
-            Source = EventSource.Api,
-            Outcome = EventOutcome.Changed,
-            What = $"Image {image.Name} imported: {files.Length} files, {files.Sum(f => f.Size)} bytes",
-            Reason = before is null ? "a new image" : "its files were replaced",
-            Actor = actor,
-            Subject = $"Image/{image.Name}",
-        });
-        return image;
+        }, actor);
     }
 }
 

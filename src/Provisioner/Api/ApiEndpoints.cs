@@ -1,0 +1,17 @@
+namespace Provisioner.Api;
+
+/// <summary>The REST API, version 1. It is served on the unix socket alone; the boot plane has a server of its own.</summary>
+internal static class ApiEndpoints
+{
+    public static void MapApi(this IEndpointRouteBuilder app)
+    {
+        var api = app.MapGroup("/api/v1");
+        api.MapResources();
+        api.MapHosts();
+        api.MapRecords();
+        api.MapEvents();
+        api.MapBoot();
+        api.MapImages();
+        api.MapStatus();
+    }
+}

@@ -1,0 +1,47 @@
+using System.Buffers.Binary;
+using System.Net.Sockets;
+using Microsoft.AspNetCore.Connections.Features;
+
+namespace Provisioner.Api;
+
+/// <summary>Who is at the other end of the unix socket: the kernel says so (SO_PEERCRED, unix(7)), the caller cannot.</summary>
+internal static class Caller
+{
+    private const int SolSocket = 1;
+    private const int SoPeerCred = 17;
+
+    /// <summary>The user's name, or <c>uid N</c> for one without an entry in /etc/passwd; <c>api</c> when there is no socket to ask.</summary>
+    public static string Name(HttpContext context)
+    {
+        if (context.Features.Get<IConnectionSocketFeature>()?.Socket is not { AddressFamily: AddressFamily.Unix } socket)
+            return "api";
+        Span<byte> credentials = stackalloc byte[12]; // struct ucred: pid, uid, gid
+        try
+        {
+            if (socket.GetRawSocketOption(SolSocket, SoPeerCred, credentials) < 8)
+                return "api";
+        }
+        catch (SocketException)
+        {
+            return "api";
+        }
+        return NameOf(BinaryPrimitives.ReadUInt32LittleEndian(credentials[4..]));
+    }
+
+    private static string NameOf(uint user)
+    {
+        try
+        {
+            foreach (var line in File.ReadLines("/etc/passwd"))
+            {
+                if (line.Split(':') is [var name, _, var id, ..] && uint.TryParse(id, out var value) && value == user)
+                    return name;
+            }
+        }
+        catch (IOException)
+        {
+            // Without /etc/passwd the number has to do.
+        }
+        return $"uid {user}";
+    }
+}

@@ -1,0 +1,76 @@
+using Provisioner.Boot;
+using Provisioner.Hosts;
+using Provisioner.Protocols;
+using Provisioner.Resources;
+using Provisioner.Storage;
+
+namespace Provisioner.Api;
+
+/// <summary>What people do with hosts: provision, cancel, adopt.</summary>
+internal static class HostEndpoints
+{
+    private sealed record ProvisionBody
+    {
+        public TimeSpan? Window { get; init; }
+    }
+
+    private sealed record AdoptBody
+    {
+        public string Name { get; init; } = "";
+
+        public string? Profile { get; init; }
+
+        public CpuArchitecture? Architecture { get; init; }
+    }
+
+    private static readonly Shape<ProvisionBody> ProvisionShape = Provision();
+    private static readonly Shape<AdoptBody> AdoptShape = Adopt();
+
+    public static void MapHosts(this IEndpointRouteBuilder api)
+    {
+        api.MapPost("/hosts/{name}/provision", async (string name, HttpContext context, StateWriter writer, CurrentState state) =>
+        {
+            var body = await Bodies.ReadAsync(context, ProvisionShape);
+            _ = ResourceEndpoints.Find(ResourceKind.Host, name, state.Snapshot);
+            var actor = Caller.Name(context);
+            return await writer.ChangeAsync(editor => Json.Answer(Json.Of(HostChanges.Provision(editor, name, body.Window, actor), editor.Now)), context.RequestAborted);
+        });
+        api.MapPost("/hosts/{name}/cancel", async (string name, HttpContext context, StateWriter writer, CurrentState state) =>
+        {
+            _ = ResourceEndpoints.Find(ResourceKind.Host, name, state.Snapshot);
+            var actor = Caller.Name(context);
+            return await writer.ChangeAsync(editor => Json.Answer(Json.Of(HostChanges.Cancel(editor, name, actor), editor.Now)), context.RequestAborted);
+        });
+        api.MapPost("/discovered/{mac}/adopt", async (string mac, HttpContext context, StateWriter writer) =>
+        {
+            var body = await Bodies.ReadAsync(context, AdoptShape);
+            var adoption = new Adoption(MacOf(mac), body.Name) { Profile = body.Profile, Architecture = body.Architecture };
+            var actor = Caller.Name(context);
+            var host = await writer.ChangeAsync(editor => HostChanges.Adopt(editor, adoption, actor), context.RequestAborted);
+            return Json.Answer(ResourceWriter.ToJson(host), StatusCodes.Status201Created);
+        });
+    }
+
+    /// <summary>The MAC address in a path or query.</summary>
+    public static MacAddress MacOf(string text) => MacAddress.TryParse(text, out var mac) ? mac
+        : throw new ChangeRefusedException(RefusalKind.Invalid, [new Mistake($"'{Reading.Shorten(text)}' is not a MAC address")
+        {
+            Path = "mac", Value = Reading.Shorten(text), Expected = "six octets such as 52:54:00:12:34:56",
+        }]);
+
+    private static Shape<ProvisionBody> Provision()
+    {
+        var shape = new Shape<ProvisionBody>("provision", () => new ProvisionBody());
+        shape.Optional("window", Values.Duration, b => b.Window, (b, v) => b with { Window = v }, "How long the Installation stays open.");
+        return shape;
+    }
+
+    private static Shape<AdoptBody> Adopt()
+    {
+        var shape = new Shape<AdoptBody>("adopt", () => new AdoptBody());
+        shape.Required("name", Values.Name, b => b.Name, (b, v) => b with { Name = v }, "The host's name.");
+        shape.Optional("profile", Values.Name, b => b.Profile, (b, v) => b with { Profile = v }, "The profile it is built by.");
+        shape.Optional("architecture", Values.CpuArchitecture, b => b.Architecture, (b, v) => b with { Architecture = v }, "Needed only when the machine did not say its own.");
+        return shape;
+    }
+}

@@ -1,0 +1,90 @@
+using System.Globalization;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Provisioner.Events;
+using Provisioner.Hosts;
+using Provisioner.Networks;
+using Provisioner.Resources;
+
+namespace Provisioner.Api;
+
+/// <summary>The records the appliance makes itself, as the API says them. Resources are written by <see cref="ResourceWriter"/>.</summary>
+internal static class Json
+{
+    /// <summary>Not for HTML: what people read stays as it is, such as → and '.</summary>
+    public static JsonSerializerOptions Options { get; } = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    public static string? At(DateTimeOffset? time) =>
+        time is { } at && at != default ? at.ToUniversalTime().ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture) : null;
+
+    public static JsonObject Of(Event entry) => WithoutNulls(new()
+    {
+        ["id"] = entry.Id,
+        ["at"] = At(entry.At),
+        ["source"] = Word(entry.Source),
+        ["outcome"] = Word(entry.Outcome),
+        ["host"] = entry.Host,
+        ["macAddress"] = entry.MacAddress?.ToString(),
+        ["what"] = entry.What,
+        ["reason"] = entry.Reason,
+        ["actor"] = entry.Actor,
+        ["subject"] = entry.Subject,
+    });
+
+    public static JsonObject Of(Discovered discovered) => WithoutNulls(new()
+    {
+        ["macAddress"] = discovered.MacAddress.ToString(),
+        ["vendor"] = discovered.Vendor,
+        ["architecture"] = discovered.Architecture,
+        ["manufacturer"] = discovered.Manufacturer,
+        ["product"] = discovered.Product,
+        ["serial"] = discovered.Serial,
+        ["uuid"] = discovered.Uuid,
+        ["vendorClass"] = discovered.VendorClass,
+        ["address"] = discovered.Address,
+        ["network"] = discovered.Network,
+        ["firstSeen"] = At(discovered.FirstSeen),
+        ["lastSeen"] = At(discovered.LastSeen),
+        ["times"] = discovered.Times,
+    });
+
+    public static JsonObject Of(Installation installation, DateTimeOffset now) => WithoutNulls(new()
+    {
+        ["id"] = installation.Id,
+        ["host"] = installation.Host,
+        ["profile"] = installation.Profile,
+        ["image"] = installation.Image,
+        ["open"] = installation.IsOpenAt(now),
+        ["openedAt"] = At(installation.OpenedAt),
+        ["closesAt"] = At(installation.ClosesAt),
+        ["closedAt"] = At(installation.ClosedAt),
+        ["closedBecause"] = installation.ClosedBecause,
+        ["actor"] = installation.Actor,
+    });
+
+    public static JsonObject Of(Lease lease) => WithoutNulls(new()
+    {
+        ["address"] = lease.Address.ToString(),
+        ["macAddress"] = lease.MacAddress.ToString(),
+        ["network"] = lease.Network,
+        ["hostName"] = lease.HostName,
+        ["endsAt"] = At(lease.EndsAt),
+        ["declined"] = lease.Declined,
+    });
+
+    public static JsonObject List(IEnumerable<JsonObject> items) => new() { ["items"] = new JsonArray([.. items]) };
+
+    /// <summary><c>ProxyDhcp</c> as <c>proxyDhcp</c>.</summary>
+    public static string Word<T>(T value) where T : struct, Enum => JsonNamingPolicy.CamelCase.ConvertName(value.ToString());
+
+    public static JsonObject WithoutNulls(JsonObject json)
+    {
+        foreach (var key in json.Where(p => p.Value is null).Select(p => p.Key).ToList())
+            json.Remove(key);
+        return json;
+    }
+
+    public static IResult Answer(JsonNode json, int status = StatusCodes.Status200OK) =>
+        Results.Text(json.ToJsonString(Options), "application/json", statusCode: status);
+}

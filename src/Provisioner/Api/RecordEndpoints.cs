@@ -1,0 +1,38 @@
+using Provisioner.Protocols;
+using Provisioner.Resources;
+using Provisioner.Storage;
+
+namespace Provisioner.Api;
+
+/// <summary>Reads the records the appliance makes itself: Discovered, Installation, Lease.</summary>
+internal static class RecordEndpoints
+{
+    public static void MapRecords(this IEndpointRouteBuilder api)
+    {
+        api.MapGet("/discovered", (CurrentState state) =>
+            Json.Answer(Json.List(state.Snapshot.Discovered.Values.OrderByDescending(d => d.LastSeen).Select(Json.Of))));
+        api.MapGet("/discovered/{mac}", (string mac, CurrentState state) =>
+        {
+            var address = HostEndpoints.MacOf(mac);
+            if (state.Snapshot.FindHost(address) is { } host)
+                throw new ChangeRefusedException(RefusalKind.NotFound, $"{address} is registered: it belongs to host '{host.Name}'.");
+            return state.Snapshot.Discovered.TryGetValue(address, out var discovered)
+                ? Json.Answer(Json.Of(discovered))
+                : throw new ChangeRefusedException(RefusalKind.NotFound, $"{address} has not asked for anything yet.");
+        });
+        api.MapGet("/installations", (CurrentState state, TimeProvider time) =>
+            Json.Answer(Json.List(state.Snapshot.Installations.Values.OrderByDescending(i => i.OpenedAt).Select(i => Json.Of(i, time.GetUtcNow())))));
+        api.MapGet("/installations/{host}", (string host, IStore store, CurrentState state, TimeProvider time) =>
+        {
+            var found = store.LoadInstallations(host);
+            if (found.Count == 0)
+                _ = ResourceEndpoints.Find(ResourceKind.Host, host, state.Snapshot);
+            return Json.Answer(Json.List(found.Select(i => Json.Of(i, time.GetUtcNow()))));
+        });
+        api.MapGet("/leases", (IStore store) => Json.Answer(Json.List(store.LoadLeases().OrderBy(l => l.Address).Select(Json.Of))));
+        api.MapGet("/leases/{address}", (string address, IStore store) =>
+            Ipv4Address.TryParse(address, out var wanted) && store.LoadLeases().FirstOrDefault(l => l.Address == wanted) is { } lease
+                ? Json.Answer(Json.Of(lease))
+                : throw new ChangeRefusedException(RefusalKind.NotFound, $"There is no lease of '{Reading.Shorten(address)}'."));
+    }
+}

@@ -1,0 +1,101 @@
+using System.Text.Json.Nodes;
+using Provisioner.Events;
+using Provisioner.Hosts;
+using Provisioner.Images;
+using Provisioner.Resources;
+using Provisioner.Storage;
+
+namespace Provisioner.Api;
+
+/// <summary>Apply, read and delete resources.</summary>
+internal static class ResourceEndpoints
+{
+    public static void MapResources(this IEndpointRouteBuilder api)
+    {
+        api.MapPost("/apply", ApplyAsync);
+        foreach (var kind in ResourceKind.All)
+        {
+            api.MapGet($"/{kind.Plural}", (CurrentState state, EventLog events, TimeProvider time) =>
+                Json.Answer(Json.List(All(kind, state.Snapshot).Select(resource => Write(resource, state.Snapshot, events, time)))));
+            api.MapGet($"/{kind.Plural}/{{name}}", (string name, CurrentState state, EventLog events, TimeProvider time) =>
+                Json.Answer(Write(Find(kind, name, state.Snapshot), state.Snapshot, events, time)));
+            api.MapDelete($"/{kind.Plural}/{{name}}", (string name, HttpContext context, StateWriter writer, CurrentState state, ImageStore images) =>
+                DeleteAsync(kind, name, context, writer, state, images));
+        }
+    }
+
+    /// <summary>The resource, or the refusal that says what there is instead.</summary>
+    public static IResource Find(ResourceKind kind, string name, Snapshot snapshot) =>
+        All(kind, snapshot).FirstOrDefault(resource => resource.Metadata.Name == name) ?? throw NotFound(kind, name, snapshot);
+
+    private static async Task<IResult> ApplyAsync(HttpContext context, StateWriter writer, CurrentState state, TimeProvider time, bool dryRun = false)
+    {
+        var read = ResourceReader.Read(await Bodies.TextAsync(context));
+        if (read.Mistakes.Count > 0)
+            throw new ChangeRefusedException(RefusalKind.Invalid, read.Mistakes);
+        var actor = Caller.Name(context);
+        // A dry run is the same change on an editor that is thrown away.
+        var outcomes = dryRun
+            ? ResourceChanges.Apply(new StateEditor(state.Snapshot, time.GetUtcNow()), read.Documents, actor)
+            : await writer.ChangeAsync(editor => ResourceChanges.Apply(editor, read.Documents, actor), context.RequestAborted);
+        return Json.Answer(new JsonObject
+        {
+            ["dryRun"] = dryRun,
+            ["results"] = new JsonArray([.. outcomes.Select(outcome => new JsonObject
+            {
+                ["kind"] = outcome.Kind,
+                ["name"] = outcome.Name,
+                ["result"] = Json.Word(outcome.Result),
+            })]),
+        });
+    }
+
+    private static async Task<IResult> DeleteAsync(
+        ResourceKind kind, string name, HttpContext context, StateWriter writer, CurrentState state, ImageStore images)
+    {
+        _ = Find(kind, name, state.Snapshot);
+        var actor = Caller.Name(context);
+        var deleted = await writer.ChangeAsync(editor => ResourceChanges.Delete(editor, kind.Name, name, actor), context.RequestAborted);
+        if (deleted is Image)
+            await images.RemoveDeletedAsync(name, state, CancellationToken.None);
+        return Json.Answer(new JsonObject { ["kind"] = kind.Name, ["name"] = name, ["result"] = "deleted" });
+    }
+
+    private static IEnumerable<IResource> All(ResourceKind kind, Snapshot snapshot) => kind.Name switch
+    {
+        "Host" => snapshot.Hosts.Values,
+        "Profile" => snapshot.Profiles.Values,
+        "Image" => snapshot.Images.Values,
+        "Network" => snapshot.Networks.Values,
+        _ => [],
+    };
+
+    private static JsonObject Write(IResource resource, Snapshot snapshot, EventLog events, TimeProvider time)
+    {
+        var json = ResourceWriter.ToJson(resource);
+        if (resource is Host host)
+        {
+            var now = time.GetUtcNow();
+            var installation = snapshot.Installations.GetValueOrDefault(host.Name);
+            var lastAnswered = events.LastAnswered(host);
+            json["status"] = Json.WithoutNulls(new JsonObject
+            {
+                ["state"] = HostStates.Of(installation, lastAnswered, now).ToString(),
+                ["lastAnswered"] = Json.At(lastAnswered),
+                ["installation"] = installation is null ? null : Json.Of(installation, now),
+            });
+        }
+        return json;
+    }
+
+    private static ChangeRefusedException NotFound(ResourceKind kind, string name, Snapshot snapshot)
+    {
+        var names = All(kind, snapshot).Select(r => r.Metadata.Name).ToList();
+        var nearest = Spelling.Nearest(name, names);
+        var hint = nearest is not null ? $" Did you mean '{nearest}'?"
+            : names.Count == 0 ? $" There is no {kind.Name} yet."
+            : names.Count <= 8 ? $" There is: {string.Join(", ", names)}."
+            : $" There are {names.Count}: provisioner get {kind.Plural}.";
+        return new ChangeRefusedException(RefusalKind.NotFound, $"There is no {kind.Name} '{Reading.Shorten(name)}'.{hint}");
+    }
+}

@@ -1,0 +1,120 @@
+using Provisioner.Protocols;
+using Provisioner.Resources;
+
+namespace Provisioner.Appliance;
+
+/// <summary>The keys of the configuration file, declared once.</summary>
+internal static class ApplianceConfiguration
+{
+    /// <summary>sockaddr_un.sun_path is 108 bytes with its closing zero (unix(7)).</summary>
+    public const int MaxSocketPath = 107;
+
+    public static readonly Shape<ApplianceOptions> Shape = Declare();
+
+    /// <summary>Reads the file's text; every mistake at once.</summary>
+    /// <exception cref="ChangeRefusedException">All mistakes, each with its line.</exception>
+    public static ApplianceOptions Read(string text)
+    {
+        var reading = new Reading();
+        var options = new ApplianceOptions();
+        var documents = 0;
+        YamlText.Read(text, reading, node =>
+        {
+            if (++documents == 2)
+                reading.Add(node.Position, "", "a second document", null, "one document in a configuration file");
+            else if (node is not TextNode.Scalar { IsNull: true } && Shape.TryRead(node, "", reading, out var read))
+                options = read;
+        });
+        return reading.Mistakes.Count == 0 ? options
+            : throw new ChangeRefusedException(RefusalKind.Invalid, [.. reading.Mistakes.Select(m => m with { Document = null })]);
+    }
+
+    private static Shape<ApplianceOptions> Declare()
+    {
+        var path = Values.OfText("a path", "an absolute path such as /var/lib/provisioner", text => Path.IsPathFullyQualified(text) ? null : "is not an absolute path");
+        var socket = Values.OfText("a socket's path", $"an absolute path of at most {MaxSocketPath} bytes", SocketProblem);
+        var shape = new Shape<ApplianceOptions>("the configuration", () => new ApplianceOptions());
+        shape.Default("data", path, o => o.DataDirectory, (o, v) => o with { DataDirectory = v }, "Where database and images are kept.");
+        shape.Optional("socket", socket, o => o.Socket, (o, v) => o with { Socket = v }, "The unix socket of the API.");
+        shape.Default("http", Http(), o => o.Http, (o, v) => o with { Http = v }, "The boot plane over HTTP.");
+        shape.Default("tftp", Tftp(), o => o.Tftp, (o, v) => o with { Tftp = v }, "The boot plane over TFTP.");
+        shape.Default("dhcp", Dhcp(), o => o.Dhcp, (o, v) => o with { Dhcp = v }, "DHCP's ports; whether it answers is said by each Network.");
+        shape.Optional("loaders", new ListKind<string>(path), o => o.Loaders, (o, v) => o with { Loaders = v }, "Directories of boot loaders.");
+        shape.Default("events", Events(), o => o.Events, (o, v) => o with { Events = v }, "The record of what happened.");
+        shape.Check((options, report) =>
+        {
+            for (var i = 0; i < options.Loaders.Length; i++)
+            {
+                if (!Directory.Exists(options.Loaders[i]))
+                    report($"loaders[{i}]", "there is no such directory", options.Loaders[i], "a directory that is there");
+            }
+            if (options.Dhcp.Port == options.Dhcp.ProxyPort && options.Dhcp.Port != 0)
+                report("dhcp.proxyPort", "is the same as dhcp.port", $"{options.Dhcp.ProxyPort}", "a port of its own");
+            foreach (var (key, port) in new[] { ("dhcp.port", options.Dhcp.Port), ("dhcp.proxyPort", options.Dhcp.ProxyPort) })
+            {
+                if (port == options.Tftp.Port && port != 0)
+                    report(key, "is the same UDP port as tftp.port", $"{port}", "a port of its own");
+            }
+        });
+        return shape;
+    }
+
+    /// <summary>Why the kernel would not take this as a socket's path, or null.</summary>
+    public static string? SocketProblem(string path) =>
+        !Path.IsPathFullyQualified(path) ? "is not an absolute path"
+        : System.Text.Encoding.UTF8.GetByteCount(path) > MaxSocketPath ? $"is longer than {MaxSocketPath} bytes, the most a unix socket's path may have"
+        : null;
+
+    private static Shape<HttpSettings> Http()
+    {
+        var shape = new Shape<HttpSettings>("http", () => new HttpSettings());
+        shape.Default("address", Address, h => h.Address, (h, v) => h with { Address = v }, "The address to listen at; 0.0.0.0 is all.");
+        shape.Default("port", Port, h => h.Port, (h, v) => h with { Port = v }, "TCP port.");
+        return shape;
+    }
+
+    private static Shape<TftpSettings> Tftp()
+    {
+        var shape = new Shape<TftpSettings>("tftp", () => new TftpSettings());
+        shape.Default("address", Address, t => t.Address, (t, v) => t with { Address = v }, "The address to listen at; 0.0.0.0 is all.");
+        shape.Default("port", Port, t => t.Port, (t, v) => t with { Port = v }, "UDP port.");
+        shape.Default("maxBlockSize", Values.Integer(8, 65464), t => t.MaxBlockSize, (t, v) => t with { MaxBlockSize = v }, "The largest block agreed to, in bytes (RFC 2348).");
+        shape.Default("maxWindowSize", Values.Integer(1, 65535), t => t.MaxWindowSize, (t, v) => t with { MaxWindowSize = v }, "The largest window agreed to, in blocks (RFC 7440).");
+        shape.Default("maxSessions", Values.Integer(1, 65535), t => t.MaxSessions, (t, v) => t with { MaxSessions = v }, "Transfers at one time.");
+        return shape;
+    }
+
+    private static Shape<DhcpPorts> Dhcp()
+    {
+        var shape = new Shape<DhcpPorts>("dhcp", () => new DhcpPorts());
+        shape.Default("port", Port, d => d.Port, (d, v) => d with { Port = v }, "UDP port of DHCP.");
+        shape.Default("proxyPort", Port, d => d.ProxyPort, (d, v) => d with { ProxyPort = v }, "UDP port of PXE boot servers.");
+        return shape;
+    }
+
+    private static Shape<EventSettings> Events()
+    {
+        var shape = new Shape<EventSettings>("events", () => new EventSettings());
+        shape.Default("retention", Retention, e => e.Retention, (e, v) => e with { Retention = v }, "How long events are kept.");
+        return shape;
+    }
+
+    // 0.0.0.0 is right here, and nowhere else.
+    private static ScalarKind<Ipv4Address> Address => new("an IPv4 address", "an address of this machine such as 10.77.0.1, or 0.0.0.0 for all",
+        (string text, out Ipv4Address value, out string? wrong) =>
+        {
+            wrong = null;
+            return Ipv4Address.TryParse(text, out value);
+        },
+        value => value.ToString());
+
+    private static ScalarKind<int> Port => Values.Integer(0, 65535);
+
+    private static ScalarKind<TimeSpan> Retention => new("a duration", "a duration such as 90d, from 1h to 3650d",
+        (string text, out TimeSpan value, out string? wrong) =>
+        {
+            wrong = null;
+            return Values.TryParseDuration(text, out value) && value >= TimeSpan.FromHours(1) && value <= TimeSpan.FromDays(3650);
+        },
+        value => Values.Format(value));
+}

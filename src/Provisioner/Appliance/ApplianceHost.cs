@@ -1,0 +1,53 @@
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Hosting.Systemd;
+using Provisioner.Api;
+using Provisioner.Boot;
+using Provisioner.Boot.Dhcp;
+using Provisioner.Boot.Http;
+using Provisioner.Boot.Tftp;
+using Provisioner.Images;
+using Provisioner.Networks;
+using Provisioner.Storage;
+
+namespace Provisioner.Appliance;
+
+/// <summary>The service put together: what it is made of, in the order it starts in. It stops in the other.</summary>
+internal static class ApplianceHost
+{
+    /// <summary>Long enough for answers under way, short enough for systemctl restart.</summary>
+    private static readonly TimeSpan StopWithin = TimeSpan.FromSeconds(5);
+
+    /// <exception cref="StartRefusedException">It cannot run here; says what to do.</exception>
+    public static WebApplication Build(ApplianceOptions options, Action<ILoggingBuilder>? logging = null)
+    {
+        DataDirectory.Prepare(options);
+        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
+        (logging ?? ConsoleLogging.Configure)(builder.Logging);
+        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = StopWithin);
+        // AddSystemd looks for a parent called systemd; whoever gives a NOTIFY_SOCKET (sd_notify(3)) wants to hear from us.
+        if (Environment.GetEnvironmentVariable("NOTIFY_SOCKET") is { Length: > 0 })
+            builder.Services.AddSingleton<ISystemdNotifier, SystemdNotifier>().AddSingleton<IHostLifetime, SystemdLifetime>();
+        builder.Services.TryAddSingleton(TimeProvider.System);
+        builder.Services
+            .AddSingleton(options)
+            .AddSingleton<ApplianceStatus>()
+            .AddSingleton<AddressBook>()
+            .AddStorage(options.DataDirectory)
+            .AddImages(options.DataDirectory)
+            .AddDhcp(new DhcpSettings { ServerPort = options.Dhcp.Port, ProxyPort = options.Dhcp.ProxyPort, HttpPort = options.Http.Port })
+            .AddTftp(new TftpOptions
+            {
+                Address = options.Tftp.Address,
+                Port = options.Tftp.Port,
+                MaxBlockSize = options.Tftp.MaxBlockSize,
+                MaxWindowSize = options.Tftp.MaxWindowSize,
+                MaxSessions = options.Tftp.MaxSessions,
+                HttpPort = options.Http.Port,
+            })
+            .AddBoot(new BootHttpOptions { Address = options.Http.Address.ToIPAddress(), Port = options.Http.Port }, options.Loaders);
+        builder.AddApi(options.SocketPath);
+        var app = builder.Build();
+        app.UseApi();
+        return app;
+    }
+}

@@ -1,0 +1,65 @@
+using System.Collections.Immutable;
+using Provisioner.Protocols;
+
+namespace Provisioner.Appliance;
+
+/// <summary>How the service runs. Everything has a default, so that it starts with no configuration at all.</summary>
+public sealed record ApplianceOptions
+{
+    /// <summary>Database, images and, unless <see cref="Socket"/> says otherwise, the API's socket.</summary>
+    public string DataDirectory { get; init; } = Privileges.DefaultDataDirectory;
+
+    /// <summary>The unix socket of the API; null for <c>provisioner.sock</c> in the data directory.</summary>
+    public string? Socket { get; init; }
+
+    public HttpSettings Http { get; init; } = new();
+
+    public TftpSettings Tftp { get; init; } = new();
+
+    public DhcpPorts Dhcp { get; init; } = new();
+
+    /// <summary>Directories of boot loaders, looked through before the distribution's own.</summary>
+    public ImmutableArray<string> Loaders { get; init; } = [];
+
+    public EventSettings Events { get; init; } = new();
+
+    public string SocketPath => Socket ?? SocketIn(DataDirectory);
+
+    public static string SocketIn(string dataDirectory) => Path.Combine(Path.GetFullPath(dataDirectory), "provisioner.sock");
+}
+
+/// <summary>The boot plane over HTTP.</summary>
+public sealed record HttpSettings
+{
+    public Ipv4Address Address { get; init; }
+
+    public int Port { get; init; } = 8080;
+}
+
+/// <summary>The boot plane over TFTP.</summary>
+public sealed record TftpSettings
+{
+    public Ipv4Address Address { get; init; }
+
+    public int Port { get; init; } = Privileges.MayUseLowPorts ? 69 : 6969;
+
+    public int MaxBlockSize { get; init; } = 1468;
+
+    public int MaxWindowSize { get; init; } = 64;
+
+    public int MaxSessions { get; init; } = 256;
+}
+
+/// <summary>DHCP's ports. Whether it says anything is decided by the Networks, not here.</summary>
+public sealed record DhcpPorts
+{
+    public int Port { get; init; } = Privileges.MayUseLowPorts ? 67 : 6767;
+
+    public int ProxyPort { get; init; } = Privileges.MayUseLowPorts ? 4011 : 64011;
+}
+
+public sealed record EventSettings
+{
+    /// <summary>How long events are kept.</summary>
+    public TimeSpan Retention { get; init; } = TimeSpan.FromDays(90);
+}

@@ -1,0 +1,89 @@
+using Spectre.Console;
+
+namespace Provisioner.Cli;
+
+/// <summary>Where a command reads and writes. Colours and progress are for terminals alone (https://no-color.org is kept).</summary>
+internal sealed class Screen
+{
+    /// <summary>Lines this long fit every terminal.</summary>
+    public const int NarrowestWidth = 80;
+
+    /// <summary>Into a pipe nothing is cut off: a program reads it.</summary>
+    private const int PipeWidth = 4096;
+
+    public required TextWriter Output { get; init; }
+
+    public required TextWriter Error { get; init; }
+
+    public required TextReader Input { get; init; }
+
+    /// <summary>A person looks at <see cref="Output"/>.</summary>
+    public bool IsTerminal { get; init; }
+
+    /// <summary>A person looks at <see cref="Error"/>: progress is shown.</summary>
+    public bool ShowsProgress { get; init; }
+
+    public int Width { get; init; } = NarrowestWidth;
+
+    public TimeProvider Time { get; init; } = TimeProvider.System;
+
+    public static Screen OfThisProcess() => new()
+    {
+        Output = Console.Out,
+        Error = Console.Error,
+        Input = Console.In,
+        IsTerminal = !Console.IsOutputRedirected,
+        ShowsProgress = !Console.IsErrorRedirected,
+        Width = Console.IsOutputRedirected ? NarrowestWidth : Math.Max(NarrowestWidth, Console.WindowWidth),
+    };
+
+    public bool Colours => IsTerminal && Environment.GetEnvironmentVariable("NO_COLOR") is null or "" && Environment.GetEnvironmentVariable("TERM") is not "dumb";
+
+    /// <summary>A table without frame, its columns as wide as they need to be, cut off at the terminal's edge.</summary>
+    public void WriteTable(IReadOnlyList<string> header, IEnumerable<IReadOnlyList<string>> rows)
+    {
+        var table = new Table().NoBorder();
+        foreach (var name in header)
+            table.AddColumn(new TableColumn(new Text(name, new Style(decoration: Decoration.Bold))).NoWrap().PadLeft(0).PadRight(2));
+        foreach (var row in rows)
+            table.AddRow(row.Select(cell => new Text(cell) { Overflow = Overflow.Ellipsis }));
+        using var text = new StringWriter();
+        var console = AnsiConsole.Create(new AnsiConsoleSettings
+        {
+            Out = new AnsiConsoleOutput(text),
+            Ansi = Colours ? AnsiSupport.Yes : AnsiSupport.No,
+            ColorSystem = Colours ? ColorSystemSupport.Standard : ColorSystemSupport.NoColors,
+            Interactive = InteractionSupport.No,
+        });
+        console.Profile.Width = IsTerminal ? Width : PipeWidth;
+        console.Write(table);
+        foreach (var line in text.ToString().Split('\n', StringSplitOptions.RemoveEmptyEntries))
+            Output.WriteLine(line.TrimEnd());
+    }
+
+    public string Dim(string text) => Colours ? $"\e[2m{text}\e[0m" : text;
+
+    public string Red(string text) => Colours ? $"\e[31m{text}\e[0m" : text;
+
+    public string Green(string text) => Colours ? $"\e[32m{text}\e[0m" : text;
+
+    /// <summary>Breaks a text between words so that it fits beside an indent.</summary>
+    public IEnumerable<string> Wrap(string text, int indent)
+    {
+        var width = Math.Max(20, Width - indent);
+        var line = "";
+        foreach (var word in text.Split(' '))
+        {
+            if (line.Length > 0 && line.Length + 1 + word.Length > width)
+            {
+                yield return line;
+                line = word;
+            }
+            else
+            {
+                line = line.Length == 0 ? word : $"{line} {word}";
+            }
+        }
+        yield return line;
+    }
+}

@@ -1,0 +1,33 @@
+using System.CommandLine;
+using Provisioner.Appliance;
+
+namespace Provisioner.Cli;
+
+/// <summary><c>provisioner serve</c>.</summary>
+internal static class ServeCommand
+{
+    public static Command Create(Screen screen, Option<string?> socket)
+    {
+        var config = new Option<string?>("--config") { Description = "The configuration file. Everything in it has a default.", HelpName = "FILE" };
+        var data = new Option<string?>("--data") { Description = $"Where database and images are kept; {Privileges.DefaultDataDirectory} unless said otherwise.", HelpName = "DIR" };
+        var command = new TeachingCommand("serve", "Start the service. DHCP stays silent until a Network asks for it.",
+            "provisioner serve",
+            "provisioner serve --data /srv/provisioner",
+            "provisioner serve --config /etc/provisioner/provisioner.yaml",
+            "",
+            "The configuration file, with the defaults of a service started as root:",
+            "  data: /var/lib/provisioner",
+            "  socket: /var/lib/provisioner/provisioner.sock",
+            "  http: { address: 0.0.0.0, port: 8080 }",
+            "  tftp: { address: 0.0.0.0, port: 69, maxBlockSize: 1468, maxWindowSize: 64, maxSessions: 256 }",
+            "  dhcp: { port: 67, proxyPort: 4011 }",
+            "  loaders: []            # directories with iPXE, searched before the distribution's",
+            "  events: { retention: 90d }")
+        {
+            config, data,
+        };
+        command.SetAction((parsed, cancellation) => Serve.RunAsync(
+            parsed.GetValue(config), parsed.GetValue(data), SocketPath.Said(parsed.GetValue(socket)), screen.Error, cancellation));
+        return command;
+    }
+}

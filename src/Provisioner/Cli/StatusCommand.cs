@@ -1,0 +1,37 @@
+using System.CommandLine;
+using Provisioner.Api;
+
+namespace Provisioner.Cli;
+
+/// <summary><c>provisioner status</c>.</summary>
+internal static class StatusCommand
+{
+    public static Command Create(Screen screen, Func<ParseResult, ApiClient> connect)
+    {
+        var output = ResourceCommands.Output("text", "json");
+        var command = new TeachingCommand("status", "Say what the service listens on, what it does not and why, and what it knows.", "provisioner status") { output };
+        command.SetAction(async (parsed, cancellation) =>
+        {
+            using var api = connect(parsed);
+            var status = await api.GetAsync("status", cancellation);
+            if (parsed.GetValue(output) == "json")
+            {
+                screen.Output.WriteLine(status.ToJsonString(new(Json.Options) { WriteIndented = true }));
+                return CommandLine.Done;
+            }
+            screen.Output.WriteLine($"provisioner {status.At("version")}, up for {Words.Age(status.At("startedAt"), screen.Time)}, data in {status.At("dataDirectory")}");
+            screen.Output.WriteLine(string.Join(", ", status["counts"]!.AsObject().Select(count => $"{count.Value} {count.Key}")));
+            if (status.At("droppedJournalEntries") is not "0" and var dropped)
+                screen.Output.WriteLine(screen.Red($"{dropped} events were lost because storage did not keep up"));
+            foreach (var plane in status["planes"]!.AsArray().Select(p => p!.AsObject()))
+            {
+                var listens = plane.At("listens") == "true";
+                screen.Output.WriteLine($"  {plane.At("plane"),-5} {(listens ? screen.Green("on ") : screen.Dim("off"))}  {plane.At("at")}");
+                foreach (var line in screen.Wrap(plane.At("reason"), 13))
+                    screen.Output.WriteLine(new string(' ', 13) + screen.Dim(line));
+            }
+            return CommandLine.Done;
+        });
+        return command;
+    }
+}

@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# Installs what is missing and runs every test. The last line is 'N passed, N failed, N skipped'.
+#   --quick  leaves out the lab: no root, no virtual machines
+set -euo pipefail
+cd "$(dirname "$0")"
+
+quick=
+case "${1-}" in
+  '') ;;
+  --quick) quick=yes ;;
+  *) echo "./test.sh [--quick]" >&2; exit 2 ;;
+esac
+
+lab=tests/Provisioner.Lab
+if [ -n "$quick" ]; then
+  lab=
+elif [ "$(id -u)" -ne 0 ]; then
+  echo "== Not root: the lab's tests, which need network namespaces, are skipped"
+else
+  echo "== What is needed"
+  status=0
+  .ci/install boot peers || status=$?
+  # 3: this distribution has no image to boot. The tests that need one skip, and say so.
+  case "$status" in
+    0) export PROVISIONER_LAB_REQUIRED=1 ;;
+    3) ;;
+    *) exit "$status" ;;
+  esac
+fi
+# shellcheck source=.ci/environment
+. .ci/environment
+
+echo "== Build"
+dotnet build Provisioner.sln -v quiet --nologo
+
+results=$(mktemp)
+trap 'rm -f "$results"' EXIT
+failed=
+run() {
+  echo "== $1"
+  dotnet test "$1" --no-build --nologo --logger "console;verbosity=$2" </dev/null 2>&1 | tee -a "$results" || failed=yes
+}
+run tests/Provisioner.Protocols.Tests minimal
+run tests/Provisioner.Tests minimal
+if [ -n "$lab" ]; then
+  # Each of these boots a machine: say so as each ends.
+  run "$lab" normal
+fi
+
+# Two closing forms, one for each verbosity: 'Passed!  - Failed: 0, Passed: 2, Skipped: 1, …', and a block of lines under 'Total tests: 3'.
+awk -v broken="$failed" '
+  /^(Passed|Failed)!  - / { gsub(",", ""); f += $4; p += $6; s += $8 }
+  /^Total tests: /        { block = 1; next }
+  block && /^ +Passed: /  { p += $2; next }
+  block && /^ +Failed: /  { f += $2; next }
+  block && /^ +Skipped: / { s += $2; next }
+  { block = 0 }
+  END {
+    # A test host that broke, or a project in which nothing ran, is a failure though it counted none.
+    if (broken != "" && f == 0 || p == 0) f++
+    printf "%d passed, %d failed, %d skipped\n", p, f, s
+    exit f > 0
+  }' "$results"

@@ -1,0 +1,133 @@
+using System.Diagnostics;
+using System.Globalization;
+
+namespace Provisioner.Benchmarks;
+
+/// <summary>What a process and its children took until now.</summary>
+/// <param name="CpuSeconds">User and system time, of children that ended, too. The kernel counts in hundredths.</param>
+/// <param name="ResidentBytes">Memory in RAM; pages shared by parent and child are counted once for each.</param>
+internal readonly record struct Usage(double CpuSeconds, long ResidentBytes);
+
+/// <summary>A server under test, as a process of its own: started, measured from outside, ended.</summary>
+internal sealed class Peer : IDisposable
+{
+    private readonly Process process;
+    private readonly List<string> output = [];
+
+    private Peer(string name, Process process)
+    {
+        Name = name;
+        this.process = process;
+    }
+
+    public string Name { get; }
+
+    public int Id => process.Id;
+
+    /// <summary>Starts it; what it writes is kept for <see cref="Output"/>.</summary>
+    public static Peer Start(string name, string program, params string[] arguments)
+    {
+        var started = Process.Start(new ProcessStartInfo(program, arguments)
+        {
+            UseShellExecute = false, RedirectStandardOutput = true, RedirectStandardError = true,
+        })!;
+        var peer = new Peer(name, started);
+        DataReceivedEventHandler keep = (_, line) =>
+        {
+            lock (peer.output)
+            {
+                if (line.Data is not null && peer.output.Count < 1000)
+                    peer.output.Add(line.Data);
+            }
+        };
+        started.OutputDataReceived += keep;
+        started.ErrorDataReceived += keep;
+        started.BeginOutputReadLine();
+        started.BeginErrorReadLine();
+        return peer;
+    }
+
+    /// <summary>The full path of a program, or null when it is not installed.</summary>
+    public static string? Find(string program, params string[] otherFolders) =>
+        (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').Concat(["/usr/sbin", "/sbin", .. otherFolders])
+            .Select(folder => Path.Combine(folder, program)).FirstOrDefault(File.Exists);
+
+    public string Output
+    {
+        get
+        {
+            lock (output)
+                return string.Join('\n', output);
+        }
+    }
+
+    public bool HasEnded => process.HasExited;
+
+    public Usage Measure()
+    {
+        var ticks = 0L;
+        var resident = 0L;
+        foreach (var id in WithDescendants(process.Id))
+        {
+            if (ReadStat(id) is not { } stat)
+                continue;
+            // utime, stime, and of children that were waited for cutime, cstime (proc(5)).
+            ticks += stat[11] + stat[12] + stat[13] + stat[14];
+            resident += stat[21] * Environment.SystemPageSize;
+        }
+        return new Usage(ticks / 100.0, resident);
+    }
+
+    public void Dispose()
+    {
+        if (!process.HasExited)
+            process.Kill(entireProcessTree: true);
+        process.WaitForExit(5000);
+        process.Dispose();
+    }
+
+    private static IEnumerable<int> WithDescendants(int root)
+    {
+        yield return root;
+        string[] tasks;
+        try
+        {
+            tasks = Directory.GetDirectories($"/proc/{root}/task");
+        }
+        catch (DirectoryNotFoundException)
+        {
+            yield break;
+        }
+        foreach (var task in tasks)
+        {
+            string children;
+            try
+            {
+                children = File.ReadAllText($"{task}/children");
+            }
+            catch (IOException)
+            {
+                continue;
+            }
+            foreach (var child in children.Split(' ', StringSplitOptions.RemoveEmptyEntries))
+            {
+                foreach (var id in WithDescendants(int.Parse(child, CultureInfo.InvariantCulture)))
+                    yield return id;
+            }
+        }
+    }
+
+    /// <summary>The numbers behind the name in /proc/PID/stat; [0] is the state, which is no number.</summary>
+    private static long[]? ReadStat(int id)
+    {
+        try
+        {
+            var text = File.ReadAllText($"/proc/{id}/stat");
+            return [.. text[(text.LastIndexOf(')') + 2)..].Split(' ').Select(word => long.TryParse(word, CultureInfo.InvariantCulture, out var number) ? number : 0)];
+        }
+        catch (IOException)
+        {
+            return null;
+        }
+    }
+}

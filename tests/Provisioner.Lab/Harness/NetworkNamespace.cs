@@ -1,0 +1,75 @@
+namespace Provisioner.Lab.Harness;
+
+/// <summary>A network namespace: a machine's or a segment's own interfaces, routes and ports, with no way out but what the lab adds.</summary>
+internal sealed class NetworkNamespace
+{
+    private int taps;
+
+    private NetworkNamespace(string name) => Name = name;
+
+    public string Name { get; }
+
+    internal static async Task<NetworkNamespace> CreateAsync(string name)
+    {
+        Leftovers.OwnNamespace(name);
+        (await LabProcess.RunAsync("ip", ["netns", "add", name])).OrThrow();
+        var created = new NetworkNamespace(name);
+        await created.IpAsync("link", "set", "lo", "up");
+        return created;
+    }
+
+    /// <summary>Runs <c>ip</c> on this namespace.</summary>
+    public async Task<string> IpAsync(params string[] arguments) =>
+        (await LabProcess.RunAsync("ip", ["-n", Name, .. arguments])).OrThrow().Output;
+
+    /// <summary>Runs a program to its end inside.</summary>
+    public Task<CommandResult> RunAsync(string file, IEnumerable<string> arguments, TimeSpan? limit = null, string? input = null) =>
+        LabProcess.RunAsync("ip", ["netns", "exec", Name, file, .. arguments], limit, input);
+
+    /// <summary>Starts a program inside. <c>ip netns exec</c> replaces itself by it, so signals and the exit code are the program's own.</summary>
+    public LabProcess Start(string file, params IEnumerable<string> arguments) =>
+        LabProcess.Start("ip", ["netns", "exec", Name, file, .. arguments]);
+
+    /// <summary>Adds a bridge with an address, in CIDR notation.</summary>
+    public async Task AddBridgeAsync(string bridge, string address)
+    {
+        await IpAsync("link", "add", bridge, "type", "bridge");
+        await IpAsync("address", "add", address, "dev", bridge);
+        await IpAsync("link", "set", bridge, "up");
+        await NoOffloadAsync(bridge);
+    }
+
+    /// <summary>Adds a tap interface for a virtual server to a bridge, and gives its name.</summary>
+    public async Task<string> AddTapAsync(string bridge)
+    {
+        var tap = $"tap{taps++}";
+        (await RunAsync("ip", ["tuntap", "add", tap, "mode", "tap"])).OrThrow();
+        await IpAsync("link", "set", tap, "master", bridge, "up");
+        return tap;
+    }
+
+    /// <summary>Joins two namespaces by a cable: a pair of interfaces, each with an address when one is given.</summary>
+    public static async Task ConnectAsync(NetworkNamespace one, string interfaceOne, NetworkNamespace two, string interfaceTwo)
+    {
+        await one.IpAsync("link", "add", interfaceOne, "type", "veth", "peer", "name", interfaceTwo, "netns", two.Name);
+        await one.IpAsync("link", "set", interfaceOne, "up");
+        await two.IpAsync("link", "set", interfaceTwo, "up");
+        await one.NoOffloadAsync(interfaceOne);
+        await two.NoOffloadAsync(interfaceTwo);
+    }
+
+    /// <summary>
+    /// A virtual interface leaves checksums to hardware that is not there; clients that read raw packets (dhclient, udhcpc, perfdhcp)
+    /// then drop every reply for its wrong UDP checksum.
+    /// </summary>
+    private async Task NoOffloadAsync(string device) => (await RunAsync("ethtool", ["-K", device, "tx", "off"])).OrThrow();
+
+    internal async Task DeleteAsync()
+    {
+        var inside = await LabProcess.RunAsync("ip", ["netns", "pids", Name]);
+        foreach (var id in inside.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
+            await LabProcess.RunAsync("kill", ["-KILL", id]);
+        await LabProcess.RunAsync("ip", ["netns", "delete", Name]);
+        Leftovers.DisownNamespace(Name);
+    }
+}

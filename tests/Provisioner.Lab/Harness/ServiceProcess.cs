@@ -1,0 +1,97 @@
+using System.Text.Json;
+
+namespace Provisioner.Lab.Harness;
+
+/// <summary>
+/// The service as it is run for real: <c>provisioner serve</c> in the appliance's namespace with a data directory of its own, spoken to
+/// through its command line.
+/// </summary>
+internal sealed class ServiceProcess : IAsyncDisposable
+{
+    /// <summary>The program to run instead of the one built beside the lab: run.sh shows the published one.</summary>
+    private const string ProgramVariable = "PROVISIONER_PROGRAM";
+
+    private readonly NetworkNamespace on;
+    private readonly LabProcess process;
+
+    private ServiceProcess(NetworkNamespace on, string data, LabProcess process)
+    {
+        this.on = on;
+        Data = data;
+        this.process = process;
+    }
+
+    public static string ProgramFile { get; } = Environment.GetEnvironmentVariable(ProgramVariable) is { Length: > 0 } program
+        ? program
+        : Path.Combine(AppContext.BaseDirectory, "provisioner");
+
+    /// <summary>Its data directory.</summary>
+    public string Data { get; }
+
+    /// <summary>Where its command line reaches it.</summary>
+    public string Socket => Path.Combine(Data, "provisioner.sock");
+
+    /// <summary>What it logged last, for a message.</summary>
+    public string LogTail(int count = 40) => process.Tail(count);
+
+    /// <summary>What it logged so far.</summary>
+    public IReadOnlyList<string> Log => process.Lines;
+
+    /// <summary>Its process id.</summary>
+    public int Id => process.Id;
+
+    /// <summary>Starts the service and waits until it answers its command line.</summary>
+    /// <param name="network">Where.</param>
+    /// <param name="data">Its data directory; one of its own under the network's when not given.</param>
+    public static Task<ServiceProcess> StartAsync(LabNetwork network, string? data = null) =>
+        StartAsync(network.Appliance, data ?? Path.Combine(network.Directory, "data"));
+
+    /// <summary>Starts the service in that namespace and waits until it answers its command line.</summary>
+    public static async Task<ServiceProcess> StartAsync(NetworkNamespace on, string data)
+    {
+        Directory.CreateDirectory(data);
+        var service = new ServiceProcess(on, data, on.Start(ProgramFile, "serve", "--data", data));
+        try
+        {
+            for (var attempt = 0; ; attempt++)
+            {
+                if (service.process.HasExited)
+                    throw new LabException($"'{service.process.Command}' ended at once:\n{service.LogTail()}");
+                if (File.Exists(service.Socket) && await service.RunAsync("get", "hosts") is { ExitCode: 0 })
+                    return service;
+                if (attempt == 150)
+                    throw new LabException($"'{service.process.Command}' does not answer at {service.Socket}:\n{service.LogTail()}");
+                await Task.Delay(200);
+            }
+        }
+        catch
+        {
+            await service.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>Runs a <c>provisioner</c> command against it and gives what it said.</summary>
+    public Task<CommandResult> RunAsync(params string[] arguments) => RunAsync(arguments, null);
+
+    /// <summary>Runs a <c>provisioner</c> command against it that must succeed, and gives its standard output.</summary>
+    public async Task<string> DoAsync(params string[] arguments) => (await RunAsync(arguments, null)).OrThrow().Output;
+
+    /// <summary>Applies resources, written in YAML.</summary>
+    public async Task ApplyAsync(string yaml) => (await RunAsync(["apply", "-f", "-"], yaml)).OrThrow();
+
+    /// <summary>Everything recorded about a host or MAC address, oldest first.</summary>
+    public async Task<IReadOnlyList<RecordedEvent>> EventsAsync(string host) =>
+        JsonSerializer.Deserialize(await DoAsync("events", host, "-o", "json", "-n", "1000"), LabJson.Default.RecordedEventArray) ?? [];
+
+    /// <summary>Starts a <c>provisioner</c> command that goes on, such as one that follows events.</summary>
+    public LabProcess StartCommand(params IEnumerable<string> arguments) => on.Start(ProgramFile, [.. arguments, "--socket", Socket]);
+
+    /// <summary>Stops it as systemd would and gives its exit code.</summary>
+    public Task<int> StopAsync() => process.StopAsync(TimeSpan.FromSeconds(15));
+
+    public async ValueTask DisposeAsync() => await process.DisposeAsync();
+
+    private Task<CommandResult> RunAsync(string[] arguments, string? input) =>
+        on.RunAsync(ProgramFile, [.. arguments, "--socket", Socket], TimeSpan.FromMinutes(2), input);
+}

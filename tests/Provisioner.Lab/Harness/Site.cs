@@ -1,0 +1,117 @@
+namespace Provisioner.Lab.Harness;
+
+/// <summary>
+/// A small site: a LAN, the appliance on it, Debian's network installer imported, and a profile for it. Everything in it is made with the
+/// appliance's own command line, as a person would.
+/// </summary>
+internal sealed class Site : IAsyncDisposable
+{
+    /// <summary>A network boot in software emulation on a busy machine of two cores: five times what an idle one takes.</summary>
+    public static readonly TimeSpan BootLimit = TimeSpan.FromMinutes(4);
+
+    /// <summary>What a Linux kernel says when it has its initial RAM disk and starts the first program of it.</summary>
+    public const string KernelStarted = "Run /init as init process";
+
+    private readonly List<VirtualServer> servers = [];
+
+    private Site(LabNetwork network, ServiceProcess service, Firmware firmware)
+    {
+        Network = network;
+        Service = service;
+        Firmware = firmware;
+    }
+
+    public LabNetwork Network { get; }
+
+    public ServiceProcess Service { get; }
+
+    /// <summary>What its servers start with.</summary>
+    public Firmware Firmware { get; }
+
+    /// <summary>The processor of its servers, as resources spell it.</summary>
+    public string Architecture => Firmware == Firmware.UefiArm64 ? "aarch64" : "x86_64";
+
+    /// <summary>Makes the LAN, starts the appliance, imports the image, applies a profile, and a Network described by these lines of its spec.</summary>
+    public static async Task<Site> CreateAsync(Firmware firmware, string networkSpec)
+    {
+        var network = await LabNetwork.CreateAsync();
+        try
+        {
+            return await CreateAsync(network, firmware, networkSpec);
+        }
+        catch
+        {
+            await network.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>As above, on a LAN that is there already and goes with the site.</summary>
+    public static async Task<Site> CreateAsync(LabNetwork network, Firmware firmware, string networkSpec, string subnet = LabNetwork.Subnet)
+    {
+        var service = await ServiceProcess.StartAsync(network);
+        var site = new Site(network, service, firmware);
+        try
+        {
+            await site.ImportAsync();
+            await service.ApplyAsync(SiteResources.Network(networkSpec, subnet) + SiteResources.Profile(firmware));
+            return site;
+        }
+        catch
+        {
+            await service.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>Registers a host with that MAC address.</summary>
+    public Task RegisterAsync(string name, string macAddress, string extra = "") =>
+        Service.ApplyAsync(SiteResources.Host(name, macAddress, Architecture, extra));
+
+    /// <summary>A virtual server on the site's LAN, off.</summary>
+    public VirtualServer AddServer(string macAddress, string? disk = null)
+    {
+        var server = VirtualServer.On(Network, Firmware, macAddress, disk);
+        servers.Add(server);
+        return server;
+    }
+
+    /// <summary>A virtual server elsewhere than on the site's LAN, off.</summary>
+    public VirtualServer AddServer(NetworkNamespace on, string bridge, string macAddress)
+    {
+        var server = new VirtualServer(on, bridge, Firmware, macAddress, Network.Directory);
+        servers.Add(server);
+        return server;
+    }
+
+    /// <summary>
+    /// Waits for a text on the server's console. When it does not come, the message tells what the appliance recorded and logged, besides
+    /// the console.
+    /// </summary>
+    public async Task<string> WaitForAsync(VirtualServer server, params string[] texts)
+    {
+        try
+        {
+            return await server.WaitForAsync(BootLimit, texts);
+        }
+        catch (LabException e)
+        {
+            var events = await Service.EventsAsync(server.MacAddress);
+            throw new LabException($"{e.Message}\n\nThe appliance recorded of {server.MacAddress}:\n{Timeline.Describe(events)}\nand logged last:\n{Service.LogTail(20)}");
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var server in servers)
+            await server.DisposeAsync();
+        await Service.DisposeAsync();
+        await Network.DisposeAsync();
+    }
+
+    private async Task ImportAsync()
+    {
+        var directory = Firmware == Firmware.UefiArm64 ? Prerequisites.ImageArm64 : Prerequisites.ImageAmd64;
+        await Service.DoAsync("image", "import", directory, "--name", SiteResources.Image(Firmware));
+    }
+}

@@ -1,0 +1,68 @@
+namespace Provisioner.Lab.Harness;
+
+/// <summary>The lab's resources, as a person would write them.</summary>
+internal static class SiteResources
+{
+    /// <summary>The appliance gives the addresses.</summary>
+    public const string Reserve = """
+          interface: br0
+          dhcp: reserve
+          range: 10.77.0.100-10.77.0.199
+        """;
+
+    /// <summary>Another server gives the addresses.</summary>
+    public const string Proxy = """
+          interface: br0
+          dhcp: proxy
+        """;
+
+    public static string Image(Firmware firmware) => firmware == Firmware.UefiArm64 ? "debian-12-arm64" : "debian-12-amd64";
+
+    /// <param name="spec">Lines of the spec besides the subnet, indented by two.</param>
+    /// <param name="subnet">The lab's own when not given.</param>
+    public static string Network(string spec, string subnet = LabNetwork.Subnet) => $"""
+        ---
+        apiVersion: provisioner/v1
+        kind: Network
+        metadata:
+          name: lab
+        spec:
+          subnet: {subnet}
+        {spec}
+
+        """;
+
+    /// <summary>Debian's installer, talking on the serial port.</summary>
+    public static string Profile(Firmware firmware) => $"""
+        ---
+        apiVersion: provisioner/v1
+        kind: Profile
+        metadata:
+          name: worker
+        spec:
+          image: {Image(firmware)}
+          bootChain: {(firmware == Firmware.SecureBoot ? "shim" : "auto")}
+          boot:
+            kernelArguments:
+              - console={FirmwareFiles.Console(firmware)}
+
+        """;
+
+    /// <param name="name">Its name.</param>
+    /// <param name="macAddress">Of its one network card.</param>
+    /// <param name="architecture">As resources spell it.</param>
+    /// <param name="extra">More lines of the spec, indented by two.</param>
+    public static string Host(string name, string macAddress, string architecture, string extra = "") => $"""
+        ---
+        apiVersion: provisioner/v1
+        kind: Host
+        metadata:
+          name: {name}
+        spec:
+          macAddresses: ["{macAddress}"]
+          architecture: {architecture}
+          profile: worker
+        {extra}
+
+        """;
+}

@@ -1,0 +1,16 @@
+using Provisioner.Lab.Harness;
+
+namespace Provisioner.Lab;
+
+/// <summary>
+/// The lab is a test assembly and a program. <c>show</c> is the demonstration behind run.sh, <c>sweep</c> removes what a killed run
+/// left behind; everything else is for xunit, which is how <c>dotnet test</c> starts this assembly.
+/// </summary>
+internal static class Program
+{
+    public static async Task<int> Main(string[] args) => args switch
+    {
+        ["sweep"] => await Leftovers.SweepAsync(),
+        _ => await Xunit.Runner.InProc.SystemConsole.ConsoleRunner.Run(args),
+    };
+}
