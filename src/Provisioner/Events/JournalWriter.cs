@@ -143,7 +143,7 @@ internal sealed class JournalWriter(BootJournal journal, StateWriter writer, Sto
         if (tooMany <= 0)
             return;
         // A few more than needed, so that a flood of made-up addresses is not sorted again with every batch.
-        foreach (var oldest in editor.Snapshot.Discovered.Values.OrderBy(d => d.LastSeen).Take(Math.Min(maximum, tooMany + maximum / 20)).ToList())
+        foreach (var oldest in editor.Snapshot.Discovered.Values.OrderBy(d => d.LastSeen).Take(tooMany + maximum / 20).ToList())
             editor.RemoveDiscovered(oldest.MacAddress);
     }
 

@@ -16,6 +16,9 @@ internal sealed class Reading
 
     public IReadOnlyList<Mistake> Mistakes => mistakes;
 
+    /// <summary>No more mistakes are kept: no need to find out what was meant.</summary>
+    public bool IsFull => mistakes.Count > MaximumMistakes;
+
     public int MistakesSoFar { get; private set; }
 
     public void Add(TextPosition position, string path, string message, string? value = null, string? expected = null)

@@ -13,7 +13,7 @@ namespace Provisioner.Resources;
 /// </summary>
 internal sealed class References
 {
-    private readonly IReadOnlyList<ResourceDocument> documents;
+    private readonly List<ResourceDocument> documents = [];
     private readonly Dictionary<string, Host> hosts;
     private readonly Dictionary<string, Profile> profiles;
     private readonly Dictionary<string, Image> images;
@@ -23,7 +23,6 @@ internal sealed class References
 
     public References(Snapshot stored, IReadOnlyList<ResourceDocument> documents)
     {
-        this.documents = documents;
         hosts = new(stored.Hosts);
         profiles = new(stored.Profiles);
         images = new(stored.Images);
@@ -39,6 +38,7 @@ internal sealed class References
                 mistakes.Add(document.MistakeAt("metadata.name", $"{key.Kind} {key.Name} is already in document {first[key]} of this text", key.Name, "each resource once"));
                 continue;
             }
+            this.documents.Add(document);
             switch (resource)
             {
                 case Host host:
@@ -189,7 +189,7 @@ internal sealed class References
     private static Host? Other(List<Host> owners, Host host) => owners.Find(o => o.Name != host.Name);
 
     private string Where(IResource other) =>
-        applied.Contains((other.Kind, other.Metadata.Name)) && documents.FirstOrDefault(d => d.Resource == other) is { } at ? $" (document {at.Index} of this text)" : "";
+        applied.Contains((other.Kind, other.Metadata.Name)) && documents.Find(d => ReferenceEquals(d.Resource, other)) is { } at ? $" (document {at.Index} of this text)" : "";
 
     private void Missing(ResourceDocument document, string path, string kind, string name, IEnumerable<string> known)
     {

@@ -87,7 +87,7 @@ internal sealed class Shape<T>(string name, Func<T> blank) : ValueKind<T>, IEnum
             var keyPath = path.Length == 0 ? Reading.Shorten(key.Text) : $"{path}.{Reading.Shorten(key.Text)}";
             if (fields.Find(f => f.Name == key.Text) is not { } field)
             {
-                var nearest = Spelling.Nearest(key.Text, fields.Select(f => f.Name));
+                var nearest = reading.IsFull ? null : Spelling.Nearest(key.Text, fields.Select(f => f.Name));
                 reading.Add(key.Position, keyPath, $"there is no key '{Reading.Shorten(key.Text)}' in {name}" + (nearest is null ? "" : $"; did you mean '{nearest}'?"),
                     key.Text, nearest ?? $"one of {string.Join(", ", fields.Select(f => f.Name))}");
                 continue;

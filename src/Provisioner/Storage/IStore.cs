@@ -26,6 +26,12 @@ public interface IStore : IDisposable
     /// <summary>Events in ascending order of id.</summary>
     IReadOnlyList<Event> FindEvents(EventQuery query);
 
+    /// <summary>
+    /// True once after a change that was not acknowledged turned out to be stored: the snapshot is to be loaded anew.
+    /// </summary>
+    /// <exception cref="StoreException">It cannot be opened yet.</exception>
+    internal bool HasMoreThanAcknowledged();
+
     /// <summary>Writes all of it in one transaction or nothing.</summary>
     /// <returns>The events with the ids they were given.</returns>
     /// <exception cref="StoreException">Nothing was written, with the reason.</exception>

@@ -38,6 +38,7 @@ internal sealed class LiteDbStore : IStore
     private long sequence;
     private long lastEventId;
     private long firstEventId;
+    private bool ahead;
     private bool disposed;
 
     private LiteDbStore(string directory, StoreLimits limits, IReadOnlyList<Migration> migrations, DirectoryLock directoryLock)
@@ -153,11 +154,24 @@ internal sealed class LiteDbStore : IStore
         }
     }
 
+    public bool HasMoreThanAcknowledged()
+    {
+        lock (gate)
+        {
+            Database();
+            var more = ahead;
+            ahead = false;
+            return more;
+        }
+    }
+
     public IReadOnlyList<Event> Commit(Commit commit)
     {
         lock (gate)
         {
             var db = Database();
+            if (ahead)
+                throw new StoreException("the store has opened again and knows more than the snapshot this change was made from: try again");
             var events = commit.Events.Select((e, i) => e with { Id = lastEventId + 1 + i }).ToList();
             var next = sequence + 1;
             try
@@ -167,7 +181,9 @@ internal sealed class LiteDbStore : IStore
             catch (Exception e) when (e is not OutOfMemoryException)
             {
                 // Whether it was stored before it broke, the database itself has to say.
-                if (!IsStoredAfter(e, next))
+                if (IsStoredAfter(e, next) is not { } stored)
+                    throw new StoreException($"the change is not acknowledged, and whether it is stored shows only when the store can be opened again: {Reason(e)}", e);
+                if (!stored)
                     throw new StoreException($"the change was not stored: {Reason(e)}", e);
             }
             sequence = next;
@@ -289,6 +305,7 @@ internal sealed class LiteDbStore : IStore
         // It broke before; a full disk may have room again. Not tried by every caller at once.
         if (closedBecause is not null && Environment.TickCount64 - closedAt < ReopenPause.TotalMilliseconds)
             throw new StoreException($"the store is closed: {closedBecause}");
+        var acknowledged = sequence;
         try
         {
             OpenDatabase();
@@ -298,10 +315,12 @@ internal sealed class LiteDbStore : IStore
             (closedBecause, closedAt) = (e.Message, Environment.TickCount64);
             throw;
         }
+        ahead |= sequence > acknowledged;
         return database!;
     }
 
-    private bool IsStoredAfter(Exception cause, long expected)
+    /// <returns>Null when the database cannot be opened either, as on a full disk: its log may or may not hold the change.</returns>
+    private bool? IsStoredAfter(Exception cause, long expected)
     {
         Close();
         closedBecause = Reason(cause);
@@ -314,7 +333,7 @@ internal sealed class LiteDbStore : IStore
         catch (StoreException e)
         {
             closedBecause = e.Message;
-            return false;
+            return null;
         }
     }
 

@@ -73,6 +73,8 @@ public sealed class StateWriter : IAsyncDisposable, IDisposable
         }
         try
         {
+            if (store.HasMoreThanAcknowledged())
+                Publish(store.LoadSnapshot());
             var before = state.Snapshot;
             var editor = new StateEditor(before, time.GetUtcNow());
             var result = change(editor);
