@@ -1,16 +1,22 @@
 using Provisioner.Benchmarks;
+using Provisioner.Benchmarks.Dhcp;
+using Provisioner.Benchmarks.Http;
 using Provisioner.Benchmarks.Tftp;
 
 // Each benchmark starts its peers beside our own service and prints how they compare.
 var benchmarks = new Dictionary<string, Func<string[], int>>(StringComparer.Ordinal)
 {
     ["tftp"] = TftpBenchmark.Run,
+    ["dhcp"] = DhcpBenchmark.Run,
+    ["http"] = HttpBenchmark.Run,
 };
 
 // What a benchmark starts as a process of its own, to measure it apart from the load.
 var services = new Dictionary<string, Func<string[], int>>(StringComparer.Ordinal)
 {
     ["serve-tftp"] = TftpUnderTest.Run,
+    ["serve-dhcp"] = DhcpUnderTest.Run,
+    ["serve-http"] = HttpUnderTest.Run,
 };
 
 var name = args.Length == 0 ? "all" : args[0];

@@ -11,10 +11,10 @@ internal static class Bodies
     {
         if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } size)
             size.MaxRequestBodySize = 4L * YamlText.MaximumLength;
-        using var reader = new StreamReader(context.Request.Body, new UTF8Encoding(false, throwOnInvalidBytes: true));
+        using var reader = new StreamReader(context.Request.Body, new UTF8Encoding(false, throwOnInvalidBytes: true), detectEncodingFromByteOrderMarks: false);
         try
         {
-            return await reader.ReadToEndAsync(context.RequestAborted);
+            return (await reader.ReadToEndAsync(context.RequestAborted)).TrimStart('\uFEFF');
         }
         catch (DecoderFallbackException)
         {

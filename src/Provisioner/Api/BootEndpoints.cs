@@ -95,7 +95,7 @@ internal static class BootEndpoints
         {
             "ipxe" => scripts.Ipxe(intent, mac, root),
             "grub" => scripts.Grub(intent, mac),
-            _ => throw new ChangeRefusedException(RefusalKind.NotFound, [new Mistake($"There is nothing called '{Reading.Shorten(what)}' to render.") { Path = "what", Value = Reading.Shorten(what), Expected = "ipxe or grub" }]),
+            _ => throw new ChangeRefusedException(RefusalKind.NotFound, [new Mistake($"There is nothing called '{Reading.Shorten(what)}' to render") { Path = "what", Value = Reading.Shorten(what), Expected = "ipxe or grub" }]),
         }, "text/plain; charset=utf-8");
     }
 
@@ -116,7 +116,7 @@ internal static class BootEndpoints
             if (known.Name == client)
                 return known;
         }
-        throw new ChangeRefusedException(RefusalKind.Invalid, [new Mistake($"'{Reading.Shorten(client)}' is no client.")
+        throw new ChangeRefusedException(RefusalKind.Invalid, [new Mistake($"'{Reading.Shorten(client)}' is no client")
         {
             Path = "client", Value = Reading.Shorten(client), Expected = "one of " + string.Join(", ", Clients.Select(c => c.Name)),
         }]);

@@ -29,7 +29,7 @@ internal static class EventEndpoints
     private static IResult Answer(HttpContext context, EventLog events, IHostApplicationLifetime lifetime, EventQuery query, long? after, int limit, bool follow)
     {
         if (limit is < 1 or > 10_000)
-            throw new ChangeRefusedException(RefusalKind.Invalid, [new Mistake($"limit={limit} is out of bounds.") { Path = "limit", Value = $"{limit}", Expected = "1 to 10000" }]);
+            throw new ChangeRefusedException(RefusalKind.Invalid, [new Mistake($"limit={limit} is out of bounds") { Path = "limit", Value = $"{limit}", Expected = "1 to 10000" }]);
         // What the browser's EventSource sends after a broken connection counts more than the address it first asked.
         if (long.TryParse(context.Request.Headers["Last-Event-ID"], NumberStyles.None, CultureInfo.InvariantCulture, out var last))
             after = last;

@@ -53,7 +53,7 @@ internal static class HostEndpoints
 
     /// <summary>The MAC address in a path or query.</summary>
     public static MacAddress MacOf(string text) => MacAddress.TryParse(text, out var mac) ? mac
-        : throw new ChangeRefusedException(RefusalKind.Invalid, [new Mistake($"'{Reading.Shorten(text)}' is not a MAC address.")
+        : throw new ChangeRefusedException(RefusalKind.Invalid, [new Mistake($"'{Reading.Shorten(text)}' is not a MAC address")
         {
             Path = "mac", Value = Reading.Shorten(text), Expected = "six octets such as 52:54:00:12:34:56",
         }]);

@@ -35,7 +35,7 @@ internal static class ImageEndpoints
     {
         var mistakes = new List<Mistake>();
         if (Texts.Name(name, 63) is { } wrong)
-            mistakes.Add(new Mistake($"'{Reading.Shorten(name)}' {wrong}.") { Path = "name", Value = Reading.Shorten(name), Expected = Texts.NameExpected });
+            mistakes.Add(new Mistake($"'{Reading.Shorten(name)}' {wrong}") { Path = "name", Value = Reading.Shorten(name), Expected = Texts.NameExpected });
         CpuArchitecture? architecture = null;
         if (Single(query, "architecture") is { } word)
         {
@@ -46,7 +46,7 @@ internal static class ImageEndpoints
                 mistakes.AddRange(reading.Mistakes.Select(m => m with { Document = null, Line = null, Column = null }));
         }
         foreach (var key in query.Keys.Where(k => k is not ("architecture" or "kernel" or "initrd" or "distribution" or "version" or "size")))
-            mistakes.Add(new Mistake($"There is no parameter '{Reading.Shorten(key)}'.") { Path = key, Expected = "architecture, kernel, initrd, distribution, version or size" });
+            mistakes.Add(new Mistake($"There is no parameter '{Reading.Shorten(key)}'") { Path = key, Expected = "architecture, kernel, initrd, distribution, version or size" });
         announced = long.TryParse(Single(query, "size"), NumberStyles.None, CultureInfo.InvariantCulture, out var bytes) ? bytes : null;
         if (mistakes.Count > 0)
             throw new ChangeRefusedException(RefusalKind.Invalid, mistakes);

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Hosting.Systemd;
 using Provisioner.Api;
 using Provisioner.Boot;
 using Provisioner.Boot.Dhcp;
@@ -23,7 +24,9 @@ internal static class ApplianceHost
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         (logging ?? ConsoleLogging.Configure)(builder.Logging);
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = StopWithin);
-        builder.Services.AddSystemd();
+        // AddSystemd looks for a parent called systemd; whoever gives a NOTIFY_SOCKET (sd_notify(3)) wants to hear from us.
+        if (Environment.GetEnvironmentVariable("NOTIFY_SOCKET") is { Length: > 0 })
+            builder.Services.AddSingleton<ISystemdNotifier, SystemdNotifier>().AddSingleton<IHostLifetime, SystemdLifetime>();
         builder.Services.TryAddSingleton(TimeProvider.System);
         builder.Services
             .AddSingleton(options)

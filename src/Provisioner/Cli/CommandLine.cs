@@ -1,5 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Help;
+using System.CommandLine.Invocation;
+using System.CommandLine.Parsing;
 
 namespace Provisioner.Cli;
 
@@ -15,10 +17,10 @@ internal static class CommandLine
         var root = Commands(screen);
         var parsed = root.Parse(args);
         // System.CommandLine answers wrong usage with 1; here 1 means that what was asked for was refused.
-        if (parsed.Errors.Count > 0)
+        if (parsed.Action is ParseErrorAction)
         {
             foreach (var error in parsed.Errors)
-                screen.Error.WriteLine($"provisioner: {error.Message}");
+                screen.Error.WriteLine($"provisioner: {string.Join(' ', error.Message.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries))}");
             screen.Error.WriteLine($"See: {PathOf(parsed.CommandResult)} --help");
             return WrongUsage;
         }
@@ -73,12 +75,12 @@ internal static class CommandLine
         return root;
     }
 
-    private static string PathOf(System.CommandLine.Parsing.CommandResult? command)
+    private static string PathOf(CommandResult? command)
     {
         var names = new Stack<string>();
-        for (System.CommandLine.Parsing.SymbolResult? result = command; result is not null; result = result.Parent)
+        for (SymbolResult? result = command; result is not null; result = result.Parent)
         {
-            if (result is System.CommandLine.Parsing.CommandResult { Command: not RootCommand } named)
+            if (result is CommandResult { Command: not RootCommand } named)
                 names.Push(named.Command.Name);
         }
         names.Push("provisioner");

@@ -206,6 +206,6 @@ internal static class ImageArchive
 
     private static ChangeRefusedException Refused(string path, string message) =>
         new(RefusalKind.Invalid, [path.Length == 0
-            ? new Mistake($"{message}.")
-            : new Mistake($"'{Shorten(path)}' {message}.") { Path = "file", Value = Shorten(path) }]);
+            ? new Mistake($"{message}")
+            : new Mistake($"'{Shorten(path)}' {message}") { Path = "file", Value = Shorten(path) }]);
 }

@@ -60,12 +60,12 @@ internal static class ImageContents
         var kernel = FindKernel(files, byPath, request.Kernel ?? declared?.Kernel, request.Kernel is null, mistakes);
         var architecture = request.Architecture ?? declared?.Architecture ?? (kernel?.Machine is { } machine ? StagedFile.CpuOf(machine) : null);
         if (architecture is null && kernel is not null)
-            mistakes.Add(new Mistake($"'{kernel.Path}' is made for {kernel.Machine}, which the appliance does not boot.")
+            mistakes.Add(new Mistake($"'{kernel.Path}' is made for {kernel.Machine}, which the appliance does not boot")
             {
                 Path = "kernel", Value = kernel.Path, Expected = "a kernel for x86_64 or aarch64",
             });
         if (architecture is CpuArchitecture.X86 or CpuArchitecture.Arm)
-            mistakes.Add(new Mistake($"The image is for {Name(architecture.Value)}, which the appliance does not boot.")
+            mistakes.Add(new Mistake($"The image is for {Name(architecture.Value)}, which the appliance does not boot")
             {
                 Path = "architecture", Value = Name(architecture.Value), Expected = "x86_64 or aarch64",
             });
@@ -102,7 +102,7 @@ internal static class ImageContents
             if (!byPath.TryGetValue(named, out var file))
             {
                 var who = namedByImage ? "The image says its kernel is" : "There is no";
-                mistakes.Add(new Mistake($"{who} '{named}'{(namedByImage ? ", which is not" : "")} among the {files.Length} imported files.")
+                mistakes.Add(new Mistake($"{who} '{named}'{(namedByImage ? ", which is not" : "")} among the {files.Length} imported files")
                 {
                     Path = "kernel", Value = named, Expected = expected,
                 });
@@ -110,7 +110,7 @@ internal static class ImageContents
             }
             if (file.Kernel is null)
             {
-                mistakes.Add(new Mistake($"'{named}' is not a Linux kernel: it is neither an x86 bzImage nor an arm64 Image.")
+                mistakes.Add(new Mistake($"'{named}' is not a Linux kernel: it is neither an x86 bzImage nor an arm64 Image")
                 {
                     Path = "kernel", Value = named, Expected = expected,
                 });
@@ -121,7 +121,7 @@ internal static class ImageContents
         var kernels = files.Where(f => f.Kernel is not null).ToList();
         if (kernels.Count == 0)
         {
-            mistakes.Add(new Mistake($"None of the {files.Length} files is a Linux kernel (x86 bzImage or arm64 Image).")
+            mistakes.Add(new Mistake($"None of the {files.Length} files is a Linux kernel (x86 bzImage or arm64 Image)")
             {
                 Path = "kernel", Expected = "the directory that holds the distribution's netboot kernel and initrd",
             });
@@ -131,7 +131,7 @@ internal static class ImageContents
         var nearest = kernels.Where(k => k.Depth == kernels.Min(other => other.Depth)).ToList();
         if (nearest.Count == 1)
             return nearest[0];
-        mistakes.Add(new Mistake($"There are {nearest.Count} kernels: {List(nearest)}.")
+        mistakes.Add(new Mistake($"There are {nearest.Count} kernels: {List(nearest)}")
         {
             Path = "kernel", Expected = "one of them, by --kernel FILE",
         });
@@ -144,12 +144,12 @@ internal static class ImageContents
         foreach (var path in named)
         {
             if (!byPath.TryGetValue(path, out var file))
-                mistakes.Add(new Mistake($"There is no '{path}' among the {files.Length} imported files.")
+                mistakes.Add(new Mistake($"There is no '{path}' among the {files.Length} imported files")
                 {
                     Path = "initrd", Value = path, Expected = "the path of one of " + List(files.Where(f => f.IsArchive)),
                 });
             else if (!file.IsArchive)
-                mistakes.Add(new Mistake($"'{path}' is not an initial RAM disk: it is neither a cpio archive nor a compressed one.")
+                mistakes.Add(new Mistake($"'{path}' is not an initial RAM disk: it is neither a cpio archive nor a compressed one")
                 {
                     Path = "initrd", Value = path,
                 });
@@ -163,7 +163,7 @@ internal static class ImageContents
             var version = kernel.Name.IndexOf('-', StringComparison.Ordinal) is var dash and >= 0 ? kernel.Name[dash..] : null;
             if (version is not null && beside.Where(f => f.Name.Contains(version, StringComparison.Ordinal)).ToList() is [var match])
                 return [match.Path];
-            mistakes.Add(new Mistake($"There are {beside.Count} initial RAM disks beside the kernel: {List(beside)}.")
+            mistakes.Add(new Mistake($"There are {beside.Count} initial RAM disks beside the kernel: {List(beside)}")
             {
                 Path = "initrd", Expected = "one of them, by --initrd FILE",
             });
@@ -174,21 +174,21 @@ internal static class ImageContents
     private static void RefuseOtherArchitectures(ImmutableArray<StagedFile> files, StagedFile? kernel, CpuArchitecture wanted, List<Mistake> mistakes)
     {
         if (kernel?.Machine is { } kernelMachine && StagedFile.CpuOf(kernelMachine) != wanted)
-            mistakes.Add(new Mistake($"'{kernel.Path}' is a kernel for {Name(kernelMachine)}, and the image is for {Name(wanted)}.")
+            mistakes.Add(new Mistake($"'{kernel.Path}' is a kernel for {Name(kernelMachine)}, and the image is for {Name(wanted)}")
             {
                 Path = "kernel", Value = kernel.Path, Expected = $"a kernel for {Name(wanted)}, or --architecture {Name(kernelMachine)}",
             });
         foreach (var file in files.Where(f => RoleOf(f) is not null))
         {
             if (file.Pe is not { } pe)
-                mistakes.Add(new Mistake($"'{file.Path}' has a boot loader's name and is no UEFI program: {file.NoPeBecause}.") { Path = "file", Value = file.Path });
+                mistakes.Add(new Mistake($"'{file.Path}' has a boot loader's name and is no UEFI program: {file.NoPeBecause}") { Path = "file", Value = file.Path });
             else if (StagedFile.CpuOf(pe.Machine) != wanted)
-                mistakes.Add(new Mistake($"'{file.Path}' is a boot loader for {Name(pe.Machine)}, and the image is for {Name(wanted)}.")
+                mistakes.Add(new Mistake($"'{file.Path}' is a boot loader for {Name(pe.Machine)}, and the image is for {Name(wanted)}")
                 {
                     Path = "file", Value = file.Path, Expected = $"boot loaders for {Name(wanted)} only: leave this one out, or import it as an image of its own",
                 });
             else if (!pe.IsEfi)
-                mistakes.Add(new Mistake($"'{file.Path}' has a boot loader's name and is a PE program of subsystem {pe.Subsystem}, not one for UEFI.") { Path = "file", Value = file.Path });
+                mistakes.Add(new Mistake($"'{file.Path}' has a boot loader's name and is a PE program of subsystem {pe.Subsystem}, not one for UEFI") { Path = "file", Value = file.Path });
         }
     }
 

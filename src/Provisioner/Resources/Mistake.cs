@@ -29,7 +29,7 @@ public sealed record Mistake(string Message)
     {
         var where = Line is null ? "" : $"line {Line}, column {Column}: ";
         var path = string.IsNullOrEmpty(Path) ? "" : $"{Path}: ";
-        var expected = Expected is null ? "" : $" Expected: {Expected}.";
+        var expected = Expected is null ? "" : $". Expected: {Expected}.";
         return where + path + Message + expected;
     }
 }

@@ -65,7 +65,7 @@ internal sealed class ScalarKind<T>(string name, string expected, TryParse<T> pa
     public override JsonNode Write(T value) => write(value);
 
     private static bool IsBooleanWord(string text) =>
-        text.ToLowerInvariant() is "true" or "false" or "yes" or "no" or "on" or "off" or "y" or "n";
+        text.ToLowerInvariant() is "true" or "false" or "yes" or "no" or "on" or "off";
 }
 
 /// <summary>A list. Each item's mistake is reported on its own.</summary>

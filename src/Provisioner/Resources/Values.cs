@@ -193,7 +193,7 @@ internal static class Values
             seconds += number * (next switch { 0 => 86_400, 1 => 3_600, 2 => 60, _ => 1 });
             (unit, number, digits) = (next, 0, 0);
         }
-        value = TimeSpan.FromSeconds(seconds);
+        value = TimeSpan.FromSeconds(Math.Min(seconds, 10_000_000_000));
         return unit >= 0 && digits == 0;
     }
 

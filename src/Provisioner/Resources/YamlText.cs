@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using YamlDotNet.Core;
 using YamlDotNet.Core.Events;
 
@@ -38,6 +39,7 @@ internal sealed class YamlText
     private readonly Reading reading;
     private readonly string text;
     private int lineOffset;
+    private bool inDocument;
 
     private YamlText(string text, Reading reading)
     {
@@ -73,7 +75,20 @@ internal sealed class YamlText
     private int? ReadUntilBroken(string part, Action<TextNode> document)
     {
         var parser = new Parser(new Scanner(new StringReader(part), skipComments: true));
-        var inDocument = false;
+        inDocument = false;
+        while (true)
+        {
+            if (!TryNext(parser, out var node, out var brokenAt))
+                return brokenAt;
+            document(node);
+        }
+    }
+
+    /// <returns>False at the end, which is broken when it has a line.</returns>
+    private bool TryNext(Parser parser, [NotNullWhen(true)] out TextNode? node, out int? brokenAt)
+    {
+        node = null;
+        brokenAt = null;
         try
         {
             while (parser.MoveNext())
@@ -84,34 +99,33 @@ internal sealed class YamlText
                         reading.Document++;
                         inDocument = true;
                         break;
-                    case DocumentEnd:
+                    case StreamStart or StreamEnd or DocumentEnd:
                         inDocument = false;
                         break;
-                    case StreamStart or StreamEnd:
-                        break;
                     default:
-                        document(Node(parser, 0));
-                        break;
+                        node = Node(parser, 0);
+                        return true;
                 }
             }
-            return null;
+            return false;
         }
         catch (YamlException e)
         {
-            return Broken(e.Start, $"not well-formed YAML: {Sentence(e.Message)}", inDocument);
+            brokenAt = Broken(e.Start, $"not well-formed YAML: {Sentence(e.Message)}");
         }
         catch (TooDeepException)
         {
-            return Broken(parser.Current!.Start, "nested too deeply", inDocument, $"at most {MaximumDepth} levels");
+            brokenAt = Broken(parser.Current!.Start, "nested too deeply", $"at most {MaximumDepth} levels");
         }
         catch (Exception e) when (e is InvalidOperationException or ArgumentException or IndexOutOfRangeException or FormatException or OverflowException)
         {
             // The scanner's own slips on odd input. Whatever it was, it is the text that cannot be read.
-            return Broken(parser.Current?.End ?? Mark.Empty, "not well-formed YAML", inDocument);
+            brokenAt = Broken(parser.Current?.End ?? Mark.Empty, "not well-formed YAML");
         }
+        return false;
     }
 
-    private int Broken(in Mark mark, string message, bool inDocument, string? expected = null)
+    private int Broken(in Mark mark, string message, string? expected = null)
     {
         if (!inDocument)
             reading.Document++;

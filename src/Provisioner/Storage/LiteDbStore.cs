@@ -339,6 +339,7 @@ internal sealed class LiteDbStore : IStore
         LiteDatabase? db = null;
         try
         {
+            VerifyHeader();
             db = new LiteDatabase(new ConnectionString
             {
                 Filename = path,
@@ -398,6 +399,18 @@ internal sealed class LiteDbStore : IStore
         sequence = stored;
     }
 
+    /// <summary>LiteDB takes a file of less than a page for an empty one and begins anew: what is in it would be gone.</summary>
+    private void VerifyHeader()
+    {
+        if (!File.Exists(path) || new FileInfo(path).Length == 0)
+            return;
+        using var file = File.OpenHandle(path, share: FileShare.ReadWrite);
+        var header = new byte[HeaderPrefix];
+        var magic = "** This is a LiteDB file **"u8;
+        if (RandomAccess.Read(file, header, 0) < HeaderPrefix || !header.AsSpan(MagicOffset).SequenceEqual(magic))
+            throw new StoreException($"{path} is not a database of the appliance, or is damaged: {Restore()}");
+    }
+
     /// <summary>Each page carries its number: a file that was cut, or overwritten in part, shows.</summary>
     private void VerifyPages()
     {
@@ -415,7 +428,7 @@ internal sealed class LiteDbStore : IStore
         }
     }
 
-    private const int LastPageIdOffset = 64;
+    private const int MagicOffset = 32, HeaderPrefix = 59, LastPageIdOffset = 64;
 
     private void Migrate(LiteDatabase db, int version, bool isNew)
     {

@@ -114,7 +114,7 @@ internal static class TftpBenchmark
     {
         Add(Ours, 6900, Environment.ProcessPath!, "serve-tftp", folder, "6900");
         if (Peer.Find("in.tftpd") is { } hpa)
-            Add("tftpd-hpa", 6901, hpa, "-L", "-a", "127.0.0.1:6901", "-s", "-u", "root", folder);
+            Add("tftpd-hpa", 6901, hpa, "-L", "-4", "-a", ":6901", "-s", "-u", "root", folder);
         else
             Console.WriteLine("tftpd-hpa is not installed: left out.");
         if (FindAtftpd() is { } atftpd)

@@ -27,7 +27,7 @@ internal sealed class DhcpRecorder(BootJournal journal, TimeProvider time, ILogg
     /// <summary>Records one message and what was done about it.</summary>
     public void Record(in DhcpPacket packet, in DhcpIngress ingress, DhcpResponse response, Host? host)
     {
-        if (response is DhcpResponse.Probing || !Allow(packet.Chaddr, out var unrecorded))
+        if (response is DhcpResponse.Probing { FoundTaken: false } || !Allow(packet.Chaddr, out var unrecorded))
             return;
         var client = DhcpClient.From(packet);
         var what = What(packet, client, response);
@@ -39,7 +39,7 @@ internal sealed class DhcpRecorder(BootJournal journal, TimeProvider time, ILogg
             Source = ingress.IsProxyPort || response.Network is { Spec.Dhcp: DhcpMode.Proxy } ? EventSource.ProxyDhcp : EventSource.Dhcp,
             Outcome = response switch
             {
-                DhcpResponse.Silent => EventOutcome.Silent,
+                DhcpResponse.Silent or DhcpResponse.Probing => EventOutcome.Silent,
                 DhcpResponse.Nak => EventOutcome.Refused,
                 _ => EventOutcome.Answered,
             },
@@ -92,6 +92,7 @@ internal sealed class DhcpRecorder(BootJournal journal, TimeProvider time, ILogg
             DhcpResponse.Offer offer => $"{asked} → OFFER{Of(offer.Address)}{file}",
             DhcpResponse.Ack ack => $"{asked} → ACK{Of(ack.Address)}{file}",
             DhcpResponse.Nak => $"{asked} → NAK",
+            DhcpResponse.Probing => $"{asked} → no answer yet",
             _ => $"{asked} → no answer",
         };
     }

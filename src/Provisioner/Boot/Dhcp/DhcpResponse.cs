@@ -26,7 +26,8 @@ internal abstract record DhcpResponse(string Reason)
     public sealed record Silent(string Reason) : DhcpResponse(Reason);
 
     /// <summary>The wire is asked whether the address is taken; ask again when that is known.</summary>
-    public sealed record Probing(Ipv4Address Address, string Reason) : DhcpResponse(Reason);
+    /// <param name="FoundTaken">Another one was just found taken, which is worth a record.</param>
+    public sealed record Probing(Ipv4Address Address, bool FoundTaken, string Reason) : DhcpResponse(Reason);
 }
 
 internal enum DhcpDeliveryKind

@@ -1,6 +1,5 @@
 using System.Collections.Frozen;
 using System.Collections.Immutable;
-using System.Globalization;
 using System.Net.NetworkInformation;
 using System.Net.Sockets;
 using Provisioner.Protocols;
@@ -38,11 +37,10 @@ internal sealed class HostInterfaces
                 var addresses = properties.UnicastAddresses
                     .Where(a => a.Address.AddressFamily == AddressFamily.InterNetwork)
                     .Select(a => Ipv4Address.From(a.Address)).ToImmutableArray();
-                // The framework knows the index of interfaces that have an IPv4 configuration; the kernel knows it of all.
-                var index = File.ReadAllText($"/sys/class/net/{network.Name}/ifindex");
-                found[int.Parse(index, CultureInfo.InvariantCulture)] = new HostInterface(network.Name, addresses);
+                // Not from /sys: what is mounted there may show another network namespace.
+                found[properties.GetIPv4Properties().Index] = new HostInterface(network.Name, addresses);
             }
-            catch (Exception e) when (e is NetworkInformationException or IOException or UnauthorizedAccessException or FormatException)
+            catch (Exception e) when (e is NetworkInformationException or IOException or UnauthorizedAccessException)
             {
                 // Gone while we looked; the next look will not see it.
             }

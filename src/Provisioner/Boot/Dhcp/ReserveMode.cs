@@ -42,6 +42,7 @@ internal sealed class ReserveMode(DhcpSettings settings, LeaseTable leases, Addr
         if (!IsServed(question, out var why))
             return question.Silent(why);
         // A range may be full of used addresses nobody told us of; a few tries a packet, the client asks again.
+        var taken = "";
         for (var attempt = 0; attempt < 8; attempt++)
         {
             var known = leases.AddressOf(question.MacAddress, question.Network.Name);
@@ -52,16 +53,17 @@ internal sealed class ReserveMode(DhcpSettings settings, LeaseTable leases, Addr
                 switch (probe(address, question.MacAddress))
                 {
                     case ProbeResult.Pending:
-                        return new DhcpResponse.Probing(address, $"{address} is offered once the wire was asked whether it is taken");
+                        return new DhcpResponse.Probing(address, taken.Length > 0, $"{taken}{address} is offered once the wire was asked whether it is taken");
                     case ProbeResult.Taken:
                         leases.Rest(question.MacAddress, question.Network.Name, address, question.Now + DeclineRest);
+                        taken = $"{taken}{address} answers on the wire and belongs to a machine we do not know: it rests for {DeclineRest.TotalMinutes} minutes; ";
                         continue;
                 }
             }
             var (length, file, reason) = WriteLease(question, decision, DhcpMessageType.Offer, address, LeaseTime(question));
-            return new DhcpResponse.Offer(address, length, question.Deliver(settings, DhcpMessageType.Offer, address), $"{fromWhere}; {reason}") { File = file };
+            return new DhcpResponse.Offer(address, length, question.Deliver(settings, DhcpMessageType.Offer, address), $"{taken}{fromWhere}; {reason}") { File = file };
         }
-        return question.Silent($"every address tried on {question.Network.Name} is in use by machines that are not ours to serve");
+        return question.Silent($"{taken}enough for one message: the next one tries further addresses");
     }
 
     private DhcpResponse Request(in DhcpQuestion question, BootDecision decision, NetworkIndex index)

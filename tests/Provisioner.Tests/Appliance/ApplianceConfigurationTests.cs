@@ -1,0 +1,69 @@
+using Provisioner.Appliance;
+using Provisioner.Resources;
+
+namespace Provisioner.Tests.Appliance;
+
+public sealed class ApplianceConfigurationTests
+{
+    [Fact]
+    public void Nothing_at_all_is_a_configuration()
+    {
+        Assert.Equal(8080, ApplianceConfiguration.Read("").Http.Port);
+        Assert.Equal(8080, ApplianceConfiguration.Read("# only a comment\n").Http.Port);
+        Assert.Equal(TimeSpan.FromDays(90), ApplianceConfiguration.Read("{}").Events.Retention);
+    }
+
+    [Fact]
+    public void Reads_every_key()
+    {
+        var options = ApplianceConfiguration.Read("""
+            data: /srv/data
+            socket: /run/p.sock
+            http: { address: 10.77.0.1, port: 80 }
+            tftp: { address: 0.0.0.0, port: 1069, maxBlockSize: 8192, maxWindowSize: 16, maxSessions: 9 }
+            dhcp: { port: 1067, proxyPort: 14011 }
+            loaders: [/usr/lib]
+            events: { retention: 7d }
+            """);
+        Assert.Equal(("/srv/data", "/run/p.sock", "10.77.0.1", 80), (options.DataDirectory, options.SocketPath, options.Http.Address.ToString(), options.Http.Port));
+        Assert.Equal(new TftpSettings { Port = 1069, MaxBlockSize = 8192, MaxWindowSize = 16, MaxSessions = 9 }, options.Tftp);
+        Assert.Equal(new DhcpPorts { Port = 1067, ProxyPort = 14011 }, options.Dhcp);
+        Assert.Equal(["/usr/lib"], options.Loaders);
+        Assert.Equal(TimeSpan.FromDays(7), options.Events.Retention);
+    }
+
+    [Fact]
+    public void Names_every_mistake_with_its_line()
+    {
+        var refused = Assert.Throws<ChangeRefusedException>(() => ApplianceConfiguration.Read("""
+            data: relative
+            htpp: { port: 80 }
+            http:
+              address: localhost
+              port: 70000
+            tftp: { maxBlockSize: 7 }
+            events: { retention: soon }
+            data: /srv
+            """));
+        Assert.Equal([1, 2, 4, 5, 6, 7, 8], refused.Mistakes.Select(m => m.Line!.Value));
+        Assert.Equal(["data", "htpp", "http.address", "http.port", "tftp.maxBlockSize", "events.retention", "data"], refused.Mistakes.Select(m => m.Path));
+        Assert.Contains("did you mean 'http'", refused.Mistakes[1].Message, StringComparison.Ordinal);
+        Assert.All(refused.Mistakes, m => Assert.NotNull(m.Expected));
+    }
+
+    [Theory]
+    [InlineData("dhcp: { port: 67, proxyPort: 67 }", "dhcp.proxyPort")]
+    [InlineData("{ dhcp: { port: 69 }, tftp: { port: 69 } }", "dhcp.port")]
+    [InlineData("loaders: [/nowhere/at/all]", "loaders[0]")]
+    [InlineData("[1, 2]", null)]
+    [InlineData("http: 8080", "http")]
+    public void Refuses_what_does_not_go_together(string text, string? path) =>
+        Assert.Equal(path, Assert.Throws<ChangeRefusedException>(() => ApplianceConfiguration.Read(text)).Mistakes[0].Path);
+
+    [Fact]
+    public void Refuses_a_second_document_and_an_overlong_socket()
+    {
+        Assert.Throws<ChangeRefusedException>(() => ApplianceConfiguration.Read("http: {port: 1}\n---\nhttp: {port: 2}\n"));
+        Assert.Contains("107 bytes", Assert.Throws<ChangeRefusedException>(() => ApplianceConfiguration.Read($"socket: /{new string('a', 120)}")).Message, StringComparison.Ordinal);
+    }
+}

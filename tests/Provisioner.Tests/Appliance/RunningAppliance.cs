@@ -1,0 +1,138 @@
+using System.Net.Sockets;
+using System.Text;
+using System.Text.Json.Nodes;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Provisioner.Appliance;
+using Provisioner.Boot.Http;
+using Provisioner.Cli;
+using Provisioner.Storage;
+
+namespace Provisioner.Tests.Appliance;
+
+/// <summary>The whole service in this process, on a real unix socket and free ports, with its data in a directory of its own.</summary>
+internal sealed class RunningAppliance : IAsyncDisposable
+{
+    private readonly TemporaryDirectory? ownDirectory;
+    private readonly WebApplication app;
+
+    private RunningAppliance(WebApplication app, TemporaryDirectory? ownDirectory)
+    {
+        this.app = app;
+        this.ownDirectory = ownDirectory;
+        Http = new HttpClient(new SocketsHttpHandler
+        {
+            ConnectCallback = async (_, cancellation) =>
+            {
+                var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+                await socket.ConnectAsync(new UnixDomainSocketEndPoint(SocketPath), cancellation);
+                return new NetworkStream(socket, ownsSocket: true);
+            },
+        })
+        {
+            BaseAddress = new Uri("http://provisioner/api/v1/"),
+        };
+    }
+
+    public HttpClient Http { get; }
+
+    public IServiceProvider Services => app.Services;
+
+    public Snapshot Snapshot => Services.GetRequiredService<CurrentState>().Snapshot;
+
+    public StateWriter Writer => Services.GetRequiredService<StateWriter>();
+
+    public string SocketPath => Services.GetRequiredService<ApplianceOptions>().SocketPath;
+
+    public string DataDirectory => Services.GetRequiredService<ApplianceOptions>().DataDirectory;
+
+    public int BootPort => Services.GetRequiredService<BootHttpService>().Port;
+
+    public static async Task<RunningAppliance> StartAsync(TemporaryDirectory? directory = null)
+    {
+        var own = directory is null ? new TemporaryDirectory() : null;
+        var built = ApplianceHost.Build(new ApplianceOptions
+        {
+            DataDirectory = (directory ?? own)!.Path,
+            Http = new HttpSettings { Address = Protocols.Ipv4Address.Parse("127.0.0.1"), Port = 0 },
+            Tftp = new TftpSettings { Address = Protocols.Ipv4Address.Parse("127.0.0.1"), Port = 0 },
+            Dhcp = new DhcpPorts { Port = 0, ProxyPort = 0 },
+        }, logging => logging.ClearProviders());
+        await built.StartAsync();
+        return new RunningAppliance(built, own);
+    }
+
+    /// <summary>Runs a command line against it, in this process.</summary>
+    public Task<CommandOutcome> RunAsync(params string[] args) => CommandOutcome.OfAsync("", [.. args, "--socket", SocketPath]);
+
+    public async Task<JsonObject> GetAsync(string path)
+    {
+        using var response = await Http.GetAsync(path);
+        var text = await response.Content.ReadAsStringAsync();
+        Assert.True(response.IsSuccessStatusCode, text);
+        return JsonNode.Parse(text)!.AsObject();
+    }
+
+    public async Task<(int Status, JsonObject Body)> SendAsync(HttpMethod method, string path, HttpContent? content = null)
+    {
+        using var request = new HttpRequestMessage(method, path) { Content = content };
+        using var response = await Http.SendAsync(request);
+        var text = await response.Content.ReadAsStringAsync();
+        return ((int)response.StatusCode, JsonNode.Parse(text)!.AsObject());
+    }
+
+    public Task<(int Status, JsonObject Body)> ApplyAsync(string yaml, string query = "") =>
+        SendAsync(HttpMethod.Post, "apply" + query, new StringContent(yaml, Encoding.UTF8, "application/yaml"));
+
+    public async ValueTask DisposeAsync()
+    {
+        Http.Dispose();
+        await app.StopAsync();
+        await app.DisposeAsync();
+        ownDirectory?.Dispose();
+    }
+}
+
+/// <summary>What a command said and how it ended.</summary>
+internal sealed record CommandOutcome(int ExitCode, string Output, string Error)
+{
+    public static async Task<CommandOutcome> OfAsync(string input, string[] args, CancellationToken cancellation = default)
+    {
+        var (output, error) = (new StringWriter(), new StringWriter());
+        var code = await CommandLine.RunAsync(args, new Screen { Output = output, Error = error, Input = new StringReader(input) }, cancellation);
+        return new CommandOutcome(code, output.ToString(), error.ToString());
+    }
+
+    /// <summary>The output of a command that has to succeed.</summary>
+    public string Succeeded()
+    {
+        Assert.True(ExitCode == 0, $"exit code {ExitCode}: {Error}{Output}");
+        return Output;
+    }
+}
+
+/// <summary>Documents for tests.</summary>
+internal static class Site
+{
+    public const string Profile = """
+        apiVersion: provisioner/v1
+        kind: Profile
+        metadata: { name: worker }
+        spec: { image: debian-12 }
+        """;
+
+    public const string Host = """
+        apiVersion: provisioner/v1
+        kind: Host
+        metadata: { name: web-1 }
+        spec: { macAddresses: ["52-54-00-12-34-56"], architecture: x86_64, profile: worker }
+        """;
+
+    public const string Network = """
+        apiVersion: provisioner/v1
+        kind: Network
+        metadata: { name: lab }
+        spec: { subnet: 10.77.0.0/24, interface: lab0, advertise: 10.77.0.1 }
+        """;
+}

@@ -1,0 +1,19 @@
+namespace Provisioner.Tests.Appliance;
+
+/// <summary>A directory of one test, removed with it. Its path is short enough for a unix socket.</summary>
+internal sealed class TemporaryDirectory : IDisposable
+{
+    public TemporaryDirectory() => Path = Directory.CreateTempSubdirectory("pv-").FullName;
+
+    public string Path { get; }
+
+    public string this[string name] => System.IO.Path.Combine(Path, name);
+
+    public void Empty()
+    {
+        Directory.Delete(Path, recursive: true);
+        Directory.CreateDirectory(Path);
+    }
+
+    public void Dispose() => Directory.Delete(Path, recursive: true);
+}

@@ -1,0 +1,121 @@
+using System.Collections.Immutable;
+using CsCheck;
+using Provisioner.Boot;
+using Provisioner.Hosts;
+using Provisioner.Images;
+using Provisioner.Networks;
+using Provisioner.Profiles;
+using Provisioner.Protocols;
+using Provisioner.Resources;
+
+namespace Provisioner.Tests.Resources;
+
+/// <summary>Any resource that a document can say, with the words that YAML readers stumble over among its values.</summary>
+internal static class ResourceGen
+{
+    private static readonly Gen<string> Name = Gen.OneOf(
+        Gen.OneOf("no", "on", "y", "null", "true", "1e3", "12", "0x1f", "a.b-c", "infinity"),
+        Gen.Char["abcdefgh0123456789"].Array[1, 20].Select(c => new string(c)));
+
+    private static readonly Gen<string> Text = Gen.OneOf(
+        Gen.OneOf("no", "on", "~", "12:30", "1e3", "0o17", "- a", "a: b", "a #b", "\"", "'", "\\", "{a}", "[a]", "*a", "&a", "!a", "|", ">", "%", "@", "`", "?", "-", ":", ",", "=", "<<", "ü 漢字 🚀"),
+        Gen.Char[' ', '~'].Array[1, 30].Select(c => new string(c).Trim()).Where(t => t.Length > 0));
+
+    private static readonly Gen<string> Label = Gen.OneOf("", "no", "12", "1.5", "a-b_c.d", "true", "A");
+
+    private static readonly Gen<string> Argument = Gen.OneOf(
+        Gen.OneOf("console=ttyS0,115200", "quiet", "---", "no", "a=b#c", "ip=dhcp", "~", "*", "?", "!x", "@x", "%x", "[a]", "-", ":", "12:30"),
+        Gen.Char["abc019-_.,:=/@+%~!*#[]()?^"].Array[1, 20].Select(c => new string(c)).Where(t => t[0] != '#'));
+
+    private static readonly Gen<string> FilePath = Gen.OneOf("vmlinuz", "install/initrd.gz", "a/b/c.img", "on", "1", "12.5", "~a", "@a", "a~b");
+
+    private static readonly Gen<MacAddress> Mac = Gen.ULong[1, 0xFFFF_FFFF_FFFF].Select(bits => new MacAddress(bits & ~(1UL << 40))).Where(m => !m.IsZero);
+
+    private static readonly Gen<Ipv4Address> Address = Gen.UInt[0x0100_0000, 0xDFFF_FFFF].Select(bits => new Ipv4Address(bits));
+
+    private static readonly Gen<CpuArchitecture> Cpu = Gen.OneOf(CpuArchitecture.X64, CpuArchitecture.Arm64);
+
+    private static readonly Gen<BootOptions> Boot = Gen.Select(Option(FilePath), OptionOf(Gen.Enum<LocalBoot>()), ListOf(Argument),
+        (file, local, arguments) => new BootOptions { File = file, Local = local, KernelArguments = arguments });
+
+    private static readonly Gen<Metadata> Metadata = Gen.Select(Name, Gen.Dictionary(Gen.OneOf("a", "no", "12", "example.com/x", "A_b.c"), Label)[0, 4], Gen.Long[0, 1000],
+        (name, labels, version) => new Metadata(name)
+        {
+            Labels = ImmutableSortedDictionary.CreateRange<string, string>(StringComparer.Ordinal, labels),
+            ResourceVersion = version,
+        });
+
+    private static readonly Gen<HostLocation> Location = Gen.Select(Option(Text), Option(Text), OptionOf(Gen.Int[1, 100]), (site, rack, unit) => new HostLocation { Site = site, Rack = rack, Unit = unit });
+
+    private static readonly Gen<ManagementController> Bmc = Gen.Select(Gen.OneOf("10.0.0.1", "bmc.example.com", "fe80::1", "on"), Gen.OneOf("redfish", "ipmi"),
+        (address, protocol) => new ManagementController { Address = address, Protocol = protocol });
+
+    public static readonly Gen<Host> Host = Gen.Select(
+        Gen.Select(Metadata, Mac.HashSet[1, 6].Select(m => m.ToImmutableArray()), Gen.Bool, Cpu, Option(Name)),
+        Gen.Select(OptionOf(Address), Option(Label.Where(l => l.Length > 0)), Option(Location), Option(Text)),
+        Gen.Select(Option(Boot), Option(Bmc)),
+        (a, b, c) => new Host(a.Item1, new HostSpec
+        {
+            MacAddresses = a.Item2,
+            BootMacAddress = a.Item3 ? a.Item2[^1] : null,
+            Architecture = a.Item4,
+            Profile = a.Item5,
+            Address = b.Item1,
+            Zone = b.Item2,
+            Location = b.Item3,
+            Serial = b.Item4,
+            Boot = c.Item1,
+            Bmc = c.Item2,
+        }));
+
+    public static readonly Gen<Profile> Profile = Gen.Select(Metadata, Name, Gen.Enum<BootChain>(), Option(Boot),
+        (metadata, image, chain, boot) => new Profile(metadata, new ProfileSpec { Image = image, BootChain = chain, Boot = boot }));
+
+    public static readonly Gen<Image> Image = Gen.Select(
+        Gen.Select(Metadata, Option(Text), Option(Text), Cpu),
+        Gen.Select(FilePath, ListOf(FilePath), ListOf(Argument), Option(FilePath), Option(FilePath), Option(FilePath)),
+        (a, b) => new Image(a.Item1, new ImageSpec
+        {
+            Distribution = a.Item2,
+            Version = a.Item3,
+            Architecture = a.Item4,
+            Kernel = b.Item1,
+            Initrd = b.Item2,
+            KernelArguments = b.Item3,
+            BootLoaders = new BootLoaders { Shim = b.Item4, Grub = b.Item5, Ipxe = b.Item6 },
+        }));
+
+    public static readonly Gen<Network> Network = Gen.Select(
+        Gen.Select(Metadata, Address, Gen.Int[8, 28], Gen.Enum<DhcpMode>(), Option(Gen.OneOf("eth0", "no", "br-1.5", "1"))),
+        Gen.Select(OptionOf(Address), Gen.Bool, Gen.Bool, ListOf(Address), ListOf(Address), Option(Gen.OneOf("example.com", "on", "12"))),
+        Gen.Select(Gen.Bool, Gen.Int[60, 2_592_000], Gen.Bool, Gen.Int[512, 65_464]),
+        (a, b, c) =>
+        {
+            var subnet = new Ipv4Cidr(a.Item2, a.Item3);
+            var range = b.Item2 ? new Ipv4Range(new(subnet.Network.Bits + 3), new(subnet.Network.Bits + 9)) : (Ipv4Range?)null;
+            return new Network(a.Item1, new NetworkSpec
+            {
+                Subnet = subnet,
+                Interface = a.Item5,
+                Dhcp = a.Item4,
+                Advertise = b.Item1 is { } own && range?.Contains(own) != true ? own : null,
+                Range = range,
+                Gateway = b.Item3 ? new Ipv4Address(subnet.Network.Bits + 1) : null,
+                Dns = b.Item4,
+                Ntp = b.Item5,
+                Domain = b.Item6,
+                AllowUnknown = c.Item1 && range is not null,
+                LeaseTime = TimeSpan.FromSeconds(c.Item2),
+                ProbeConflicts = c.Item3,
+                TftpBlockSize = c.Item4,
+            });
+        });
+
+    public static readonly Gen<IResource> Any = Gen.OneOf(Host.Select(r => (IResource)r), Profile.Select(r => (IResource)r), Image.Select(r => (IResource)r), Network.Select(r => (IResource)r));
+
+    private static Gen<T?> Option<T>(Gen<T> gen) where T : class => Gen.OneOf(Gen.Const((T?)null), gen.Select(v => (T?)v));
+
+    private static Gen<T?> OptionOf<T>(Gen<T> gen) where T : struct => Gen.OneOf(Gen.Const((T?)null), gen.Select(v => (T?)v));
+
+    private static Gen<ImmutableArray<T>> ListOf<T>(Gen<T> gen) => gen.Array[0, 5].Select(a => a.ToImmutableArray());
+}
