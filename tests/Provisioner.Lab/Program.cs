@@ -1,4 +1,5 @@
 using Provisioner.Lab.Harness;
+using Provisioner.Lab.Show;
 
 namespace Provisioner.Lab;
 
@@ -10,6 +11,7 @@ internal static class Program
 {
     public static async Task<int> Main(string[] args) => args switch
     {
+        ["show", .. var options] => await Demonstration.RunAsync(options),
         ["sweep"] => await Leftovers.SweepAsync(),
         _ => await Xunit.Runner.InProc.SystemConsole.ConsoleRunner.Run(args),
     };

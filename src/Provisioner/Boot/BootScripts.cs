@@ -57,16 +57,19 @@ public sealed class BootScripts(TemplateEngine templates)
         BootIntent.LocalDisk local => templates.Render("grub/local", new Dictionary<string, object?>
         {
             ["title"] = local.Reason,
-        }),
+        }) + Disk(),
         BootIntent.Blocked blocked => templates.Render("grub/blocked", new Dictionary<string, object?>
         {
             ["title"] = $"{blocked.Host.Name} cannot be installed: {blocked.Reason}",
-        }),
+        }) + Disk(),
         _ => templates.Render("grub/waiting", new Dictionary<string, object?>
         {
             ["command"] = $"  provisioner adopt {mac} --name NAME --profile PROFILE",
-        }),
+        }) + Disk(),
     };
+
+    // Where iPXE leaves with an error, and the firmware goes on by itself, GRUB has to find the disk's boot loader.
+    private string Disk() => templates.Render("grub/disk", new Dictionary<string, object?>());
 
     internal static byte[] Encode(string script) => Encoding.UTF8.GetBytes(script);
 

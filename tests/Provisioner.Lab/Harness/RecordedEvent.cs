@@ -58,5 +58,6 @@ internal static class Timeline
 }
 
 [JsonSourceGenerationOptions(PropertyNameCaseInsensitive = true, PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
+[JsonSerializable(typeof(RecordedEvent))]
 [JsonSerializable(typeof(RecordedEvent[]))]
 internal sealed partial class LabJson : JsonSerializerContext;

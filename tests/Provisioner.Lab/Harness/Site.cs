@@ -32,12 +32,16 @@ internal sealed class Site : IAsyncDisposable
     public string Architecture => Firmware == Firmware.UefiArm64 ? "aarch64" : "x86_64";
 
     /// <summary>Makes the LAN, starts the appliance, imports the image, applies a profile, and a Network described by these lines of its spec.</summary>
-    public static async Task<Site> CreateAsync(Firmware firmware, string networkSpec)
+    /// <param name="firmware">What its servers start with.</param>
+    /// <param name="networkSpec">Lines of the Network's spec besides the subnet, indented by two.</param>
+    /// <param name="progress">Hears of each step.</param>
+    public static async Task<Site> CreateAsync(Firmware firmware, string networkSpec, Action<string>? progress = null)
     {
         var network = await LabNetwork.CreateAsync();
         try
         {
-            return await CreateAsync(network, firmware, networkSpec);
+            progress?.Invoke($"a LAN of its own: namespace {network.Appliance.Name}, {LabNetwork.Bridge} with {LabNetwork.Address}/24");
+            return await CreateAsync(network, firmware, networkSpec, progress: progress);
         }
         catch
         {
@@ -47,14 +51,16 @@ internal sealed class Site : IAsyncDisposable
     }
 
     /// <summary>As above, on a LAN that is there already and goes with the site.</summary>
-    public static async Task<Site> CreateAsync(LabNetwork network, Firmware firmware, string networkSpec, string subnet = LabNetwork.Subnet)
+    public static async Task<Site> CreateAsync(LabNetwork network, Firmware firmware, string networkSpec, string subnet = LabNetwork.Subnet, Action<string>? progress = null)
     {
         var service = await ServiceProcess.StartAsync(network);
+        progress?.Invoke($"provisioner serve --data {service.Data}");
         var site = new Site(network, service, firmware);
         try
         {
-            await site.ImportAsync();
+            await site.ImportAsync(progress);
             await service.ApplyAsync(SiteResources.Network(networkSpec, subnet) + SiteResources.Profile(firmware));
+            progress?.Invoke($"Network lab and Profile worker applied: {networkSpec.Trim().Replace("\n", ",", StringComparison.Ordinal)}");
             return site;
         }
         catch
@@ -109,9 +115,12 @@ internal sealed class Site : IAsyncDisposable
         await Network.DisposeAsync();
     }
 
-    private async Task ImportAsync()
+    private async Task ImportAsync(Action<string>? progress)
     {
         var directory = Firmware == Firmware.UefiArm64 ? Prerequisites.ImageArm64 : Prerequisites.ImageAmd64;
-        await Service.DoAsync("image", "import", directory, "--name", SiteResources.Image(Firmware));
+        var said = await Service.DoAsync("image", "import", directory, "--name", SiteResources.Image(Firmware));
+        progress?.Invoke($"provisioner image import {directory} --name {SiteResources.Image(Firmware)}");
+        foreach (var line in said.Split('\n', StringSplitOptions.RemoveEmptyEntries))
+            progress?.Invoke("  " + line);
     }
 }

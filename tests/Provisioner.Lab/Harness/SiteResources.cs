@@ -52,7 +52,8 @@ internal static class SiteResources
     /// <param name="macAddress">Of its one network card.</param>
     /// <param name="architecture">As resources spell it.</param>
     /// <param name="extra">More lines of the spec, indented by two.</param>
-    public static string Host(string name, string macAddress, string architecture, string extra = "") => $"""
+    /// <param name="profile">What it is built by.</param>
+    public static string Host(string name, string macAddress, string architecture, string extra = "", string? profile = "worker") => $"""
         ---
         apiVersion: provisioner/v1
         kind: Host
@@ -61,7 +62,7 @@ internal static class SiteResources
         spec:
           macAddresses: ["{macAddress}"]
           architecture: {architecture}
-          profile: worker
+        {(profile is null ? "" : $"  profile: {profile}")}
         {extra}
 
         """;

@@ -86,7 +86,10 @@ internal sealed partial class VirtualServer(NetworkNamespace on, string bridge, 
 
     /// <summary>Waits until one of the texts was written to its serial port, and tells which.</summary>
     /// <exception cref="LabException">It switched itself off, or the limit passed, first; the message holds the last lines of the console.</exception>
-    public async Task<string> WaitForAsync(TimeSpan limit, params string[] texts)
+    public Task<string> WaitForAsync(TimeSpan limit, params string[] texts) => WaitForAsync(limit, CancellationToken.None, texts);
+
+    /// <summary>As above, until cancelled.</summary>
+    public async Task<string> WaitForAsync(TimeSpan limit, CancellationToken cancellation, params string[] texts)
     {
         var wanted = string.Join("' or '", texts);
         while (true)
@@ -100,7 +103,7 @@ internal sealed partial class VirtualServer(NetworkNamespace on, string bridge, 
                 throw new LabException($"{name} switched itself off after {SincePowerOn.TotalSeconds:F1} s, before '{wanted}':\n{SerialTail()}\n{machine?.Tail()}");
             if (SincePowerOn > limit)
                 throw new LabException($"{name} did not say '{wanted}' within {limit.TotalSeconds:F0} s of power-on. Its console ends:\n{SerialTail()}");
-            await Task.Delay(Look);
+            await Task.Delay(Look, cancellation);
         }
     }
 
