@@ -101,6 +101,9 @@ internal sealed partial class VirtualServer(NetworkNamespace on, string bridge, 
                 return found;
             if (off)
                 throw new LabException($"{name} switched itself off after {SincePowerOn.TotalSeconds:F1} s, before '{wanted}':\n{SerialTail()}\n{machine?.Tail()}");
+            // UEFI's own menu comes when an entry of the boot order ended with success, or none is left. Nobody is there to press a key.
+            if (serial.Contains("starting Boot0000 \"UiApp\"", StringComparison.Ordinal))
+                throw new LabException($"{name} stopped at the firmware's menu after {SincePowerOn.TotalSeconds:F1} s, before '{wanted}'. Its console before that:\n{SerialTail()}");
             if (SincePowerOn > limit)
                 throw new LabException($"{name} did not say '{wanted}' within {limit.TotalSeconds:F0} s of power-on. Its console ends:\n{SerialTail()}");
             await Task.Delay(Look, cancellation);
