@@ -29,10 +29,10 @@ public readonly record struct BootLookup(BootAsset? Asset, string? Refusal)
 /// <param name="Endpoint">The address it asked us at, with the boot plane's HTTP port.</param>
 public readonly record struct BootClient(Protocols.Ipv4Address Address, BootEndpoint Endpoint)
 {
-    /// <summary>The UDP port when it asks by TFTP; 0 when it asks by HTTP. What a script loads next comes the same way.</summary>
+    /// <summary>The UDP port when it asks by TFTP; 0 when it asks by HTTP. What a machine's own script loads comes the same way.</summary>
     public int TftpPort { get; init; }
 
-    /// <summary>What the URLs in a script for this client begin with.</summary>
+    /// <summary>What the URLs in the machine's own script begin with.</summary>
     public string Root => TftpPort switch
     {
         0 => Endpoint.HttpRoot,

@@ -55,7 +55,7 @@ public sealed class BootCatalogue(
     }
 
     private BootLookup FirstIpxe(string path, BootClient client) =>
-        Script(path, scripts.FirstIpxe(client.Root), "the first script, the same for every machine");
+        Script(path, scripts.FirstIpxe(client.TftpPort == 0 ? [client.Root] : [client.Endpoint.HttpRoot, client.Root]), "the first script, the same for every machine");
 
     // boot/MAC/…
     private BootLookup OfMachine(string path, string rest, BootClient client, string? query)

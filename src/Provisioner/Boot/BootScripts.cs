@@ -8,8 +8,8 @@ namespace Provisioner.Boot;
 public sealed class BootScripts(TemplateEngine templates)
 {
     /// <summary>The script every iPXE runs first; it chains to the machine's own.</summary>
-    /// <param name="root">What its URLs begin with, such as <c>http://10.77.0.1:8080</c> or <c>tftp://10.77.0.1</c>.</param>
-    public string FirstIpxe(string root) => templates.Render("ipxe/first", new Dictionary<string, object?> { ["base"] = root });
+    /// <param name="roots">What its URLs begin with, tried in order, such as <c>http://10.77.0.1:8080</c> and <c>tftp://10.77.0.1</c>.</param>
+    public string FirstIpxe(IEnumerable<string> roots) => templates.Render("ipxe/first", new Dictionary<string, object?> { ["roots"] = roots.ToList() });
 
     /// <summary>The script every GRUB runs first. Its paths are on the device GRUB was loaded from.</summary>
     public string FirstGrub() => templates.Render("grub/first", new Dictionary<string, object?>());

@@ -30,9 +30,11 @@ public sealed class BootCatalogueTests
         Assert.StartsWith("#!ipxe\n", TextOf(name), StringComparison.Ordinal);
 
     [Fact]
-    public void The_first_script_goes_on_the_way_it_was_asked()
+    public void The_first_script_goes_on_by_HTTP_and_by_TFTP_where_iPXE_has_no_HTTP()
     {
         Assert.Contains("chain --replace http://10.77.0.1:8080/boot/", TextOf("boot.ipxe"));
+        Assert.DoesNotContain("tftp://", TextOf("boot.ipxe"));
+        Assert.Contains("chain --replace http://10.77.0.1:8080/boot/", TextOf("boot.ipxe", Client with { TftpPort = 69 }));
         Assert.Contains("chain --replace tftp://10.77.0.1/boot/", TextOf("boot.ipxe", Client with { TftpPort = 69 }));
         Assert.Contains("chain --replace tftp://10.77.0.1:6969/boot/", TextOf("boot.ipxe", Client with { TftpPort = 6969 }));
     }

@@ -12,7 +12,7 @@ public sealed class BootScriptsTests
     [Fact]
     public void The_first_scripts()
     {
-        Golden.Match(scripts.FirstIpxe(Root), "first.ipxe");
+        Golden.Match(scripts.FirstIpxe([Root]), "first.ipxe");
         Golden.Match(scripts.FirstGrub(), "first.cfg");
     }
 

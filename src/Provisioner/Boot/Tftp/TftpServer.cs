@@ -232,7 +232,7 @@ internal sealed class TftpServer : IDisposable
             Refuse(open, info, TftpErrorCode.IllegalOperation, request.FileName, "mode mail is obsolete, octet and netascii are served");
             return;
         }
-        var lookup = catalogue.Find(request.CatalogueName, new BootClient(info.RemoteAddress, new BootEndpoint(info.LocalAddress, options.HttpPort)));
+        var lookup = catalogue.Find(request.CatalogueName, new BootClient(info.RemoteAddress, new BootEndpoint(info.LocalAddress, options.HttpPort)) { TftpPort = Port });
         if (lookup.Asset is not { } asset)
         {
             Refuse(open, info, TftpErrorCode.FileNotFound, request.FileName, lookup.Refusal ?? "not in the catalogue");
