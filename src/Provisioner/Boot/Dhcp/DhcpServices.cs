@@ -26,6 +26,6 @@ public static class DhcpServices
                 provider.GetRequiredService<BootDecider>().Decide,
                 provider.GetRequiredService<TimeProvider>(),
                 provider.GetRequiredService<ILogger<DhcpService>>(),
-                provider.GetRequiredService<IStore>()))
+                provider.GetService<IStore>()))
             .AddHostedService(provider => provider.GetRequiredService<DhcpService>());
 }
