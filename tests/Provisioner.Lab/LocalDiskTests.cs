@@ -10,6 +10,7 @@ public sealed class LocalDiskTests
     [Theory]
     [InlineData(nameof(Firmware.Bios))]
     [InlineData(nameof(Firmware.UefiX64))]
+    [InlineData(nameof(Firmware.HttpBoot))]
     [InlineData(nameof(Firmware.UefiArm64))]
     public async Task A_host_without_an_open_Installation_boots_its_own_disk(string machine)
     {

@@ -91,11 +91,12 @@ public sealed class BootCatalogue(
         return Script(path, text, decision.Reason);
     }
 
-    // The loader of one machine. A host that is to boot its disk by 404 gets that here, too: the firmware then goes on.
+    // The loader of one machine, for HTTP Boot. A host that is to boot its disk gets 404 and its firmware goes on at once: what iPXE would
+    // do by leaving again, but Debian's ipxe.efi of 2019 hangs there when OVMF started it by HTTP Boot.
     private BootLookup LoaderOf(string path, string file, MacAddress mac, BootClient client)
     {
         var intent = BootDecider.Intend(mac, state.Snapshot, time.GetUtcNow());
-        return intent is BootIntent.LocalDisk { Method: LocalBoot.Http404 }
+        return intent is BootIntent.LocalDisk { Method: not LocalBoot.Sanboot }
             ? BootLookup.Missing(intent.Reason)
             : Loader(path, file, state.Snapshot.FindHost(mac));
     }
