@@ -106,7 +106,7 @@ internal sealed class TftpServer : IDisposable
             while (!stopping)
             {
                 // Between acknowledgments wait in the receive itself; with no transfer under way wait where Wake is heard.
-                var count = sessions.Count > 0 ? open.ReceiveBlocking(batch, idleWait) : open.Receive(batch, -1);
+                var count = sessions.Count > 0 ? open.ReceiveBlocking(batch, idleWait, busy: sessions.Count > 1) : open.Receive(batch, -1);
                 now = time.GetTimestamp();
                 for (var i = 0; i < count; i++)
                     HandleSafely(open, batch.Payload(i), batch.Info(i));
