@@ -70,7 +70,7 @@ internal static class DhcpBenchmark
     {
         WaitUntilItAnswers(peer, clients);
         // Warm: every path compiled, every file open.
-        Load(clients, SteadyRate, 6, Machines);
+        Load(clients, SteadyRate, 12, Machines);
 
         var before = peer.Measure();
         var steady = Load(clients, SteadyRate, 5, Machines);
