@@ -124,7 +124,7 @@ internal static class DhcpBenchmark
 
     private static Peer? StartDnsmasq(string data) => StartDnsmasq("dnsmasq", data);
 
-    /// <summary>dnsmasq writes its whole lease file anew for each lease and waits for the disk: this row is without that wait.</summary>
+    /// <summary>dnsmasq writes its whole lease file anew for each lease: this row keeps that file in memory, to show what of its time is the disk.</summary>
     private static Peer? StartDnsmasqInMemory(string _)
     {
         Directory.CreateDirectory(Memory);
