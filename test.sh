@@ -38,7 +38,12 @@ trap 'rm -f "$results"' EXIT
 failed=
 run() {
   echo "== $1"
-  dotnet test "$1" --no-build --nologo --logger "console;verbosity=$2" </dev/null 2>&1 | tee -a "$results" || failed=yes
+  local status=0
+  dotnet test "$1" --no-build --nologo --logger "console;verbosity=$2" </dev/null 2>&1 | tee -a "$results" || status=$?
+  [ "$status" -eq 0 ] && return
+  failed=yes
+  # 1 is a failed test, which says so itself.
+  [ "$status" -eq 1 ] || echo "dotnet test ended with exit code $status"
 }
 run tests/Provisioner.Protocols.Tests minimal
 run tests/Provisioner.Tests minimal

@@ -36,12 +36,15 @@ internal sealed partial class LabProcess : IAsyncDisposable
     /// <summary>Starts a program; its standard input is at its end at once.</summary>
     public static LabProcess Start(string file, params IEnumerable<string> arguments)
     {
-        var child = new Process { StartInfo = StartInfo(file, arguments) };
+        var child = new Process { StartInfo = StartInfo(file, arguments), EnableRaisingEvents = true };
         var started = new LabProcess(child, Describe(child.StartInfo));
         child.OutputDataReceived += (_, e) => started.Add(e.Data);
         child.ErrorDataReceived += (_, e) => started.Add(e.Data);
         child.Start();
-        Leftovers.Own(child.Id);
+        var id = child.Id;
+        Leftovers.Own(id);
+        // The number may be another process's soon after.
+        child.Exited += (_, _) => Leftovers.Disown(id);
         child.StandardInput.Close();
         child.BeginOutputReadLine();
         child.BeginErrorReadLine();

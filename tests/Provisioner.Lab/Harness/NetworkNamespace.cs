@@ -26,9 +26,12 @@ internal sealed class NetworkNamespace
     public Task<CommandResult> RunAsync(string file, IEnumerable<string> arguments, TimeSpan? limit = null, string? input = null) =>
         LabProcess.RunAsync("ip", ["netns", "exec", Name, file, .. arguments], limit, input);
 
-    /// <summary>Starts a program inside. <c>ip netns exec</c> replaces itself by it, so signals and the exit code are the program's own.</summary>
+    /// <summary>
+    /// Starts a program inside. <c>setsid</c> and <c>ip netns exec</c> replace themselves by it, so signals and the exit code are the
+    /// program's own. In a session of its own it does not hear the terminal's Ctrl-C: the lab ends it in order.
+    /// </summary>
     public LabProcess Start(string file, params IEnumerable<string> arguments) =>
-        LabProcess.Start("ip", ["netns", "exec", Name, file, .. arguments]);
+        LabProcess.Start("setsid", ["ip", "netns", "exec", Name, file, .. arguments]);
 
     /// <summary>Adds a bridge with an address, in CIDR notation.</summary>
     public async Task AddBridgeAsync(string bridge, string address)

@@ -60,7 +60,7 @@ internal sealed class Site : IAsyncDisposable
         {
             await site.ImportAsync(progress);
             await service.ApplyAsync(SiteResources.Network(networkSpec, subnet) + SiteResources.Profile(firmware));
-            progress?.Invoke($"Network lab and Profile worker applied: {networkSpec.Trim().Replace("\n", ",", StringComparison.Ordinal)}");
+            progress?.Invoke($"Network lab and Profile worker applied: {string.Join(", ", networkSpec.Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))}");
             return site;
         }
         catch
