@@ -117,6 +117,7 @@ internal sealed partial class VirtualServer(NetworkNamespace on, string bridge, 
         "-name", name,
         .. MachineType(),
         "-m", $"{MemoryMegabytes}",
+        "-smbios", $"type=1,manufacturer=QEMU,product=Virtual Server,serial=LAB-{macAddress.Replace(":", "", StringComparison.Ordinal)},uuid=7e5700d0-0000-4000-8000-{macAddress.Replace(":", "", StringComparison.Ordinal)}",
         .. FirmwareFiles.Code(firmware) is { } code
             ? ["-drive", $"if=pflash,format=raw,unit=0,readonly=on,file={code}", "-drive", $"if=pflash,format=raw,unit=1,file={variables}"]
             : Array.Empty<string>(),
