@@ -49,10 +49,10 @@ public sealed class AdoptionTests
     {
         Prerequisites.SkipWithout(Firmware.Bios);
         await using var site = await Site.CreateAsync(Firmware.Bios, SiteResources.Reserve);
-        var server = site.AddServer(Mac);
+        var server = site.AddServer(Mac, await BootDisk.CreateAsync(Firmware.Bios, site.Network.Directory));
 
         await server.PowerOnAsync();
-        await site.WaitForAsync(server, "No bootable device", "No configuration methods succeeded");
+        await site.WaitForAsync(server, BootDisk.Marker);
 
         Assert.Contains(Mac, await site.Service.DoAsync("get", "discovered", "-o", "yaml"), StringComparison.Ordinal);
         var events = await site.Service.EventsAsync(Mac);
