@@ -104,6 +104,9 @@ internal sealed class Peer : IDisposable
                 continue;
             try
             {
+                // What a run that was killed left behind: the kernel removes only empty ones.
+                foreach (var left in Directory.GetDirectories(root, "provisioner-benchmark-*").Where(left => File.ReadAllText($"{left}/cgroup.procs").Length == 0 && !left.Contains($"-{Environment.ProcessId}-", StringComparison.Ordinal)))
+                    Directory.Delete(left);
                 return Directory.CreateDirectory(Path.Combine(root, $"provisioner-benchmark-{Environment.ProcessId}-{name}")).FullName;
             }
             catch (Exception error) when (error is IOException or UnauthorizedAccessException)
