@@ -19,7 +19,7 @@ public sealed class AdoptionTests
         Assert.Contains($"provisioner adopt {Mac} --name NAME --profile PROFILE", server.Serial(), StringComparison.Ordinal);
         // What iPXE said is on the server's screen a moment before it is in the store: the journal is written in batches.
         var discovered = "";
-        for (var attempt = 0; attempt < 20 && !discovered.Contains("uuid:", StringComparison.Ordinal); attempt++)
+        for (var attempt = 0; attempt < 20 && !discovered.Contains("7e5700d0-0000-4000-8000-525400770005", StringComparison.Ordinal); attempt++)
         {
             await Task.Delay(TimeSpan.FromMilliseconds(250), TestContext.Current.CancellationToken);
             discovered = await site.Service.DoAsync("get", "discovered", "-o", "yaml");
