@@ -10,6 +10,7 @@ internal sealed partial class LabProcess : IAsyncDisposable
     private readonly Lock gate = new();
     private readonly List<string> lines = [];
     private TaskCompletionSource changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private bool disposed;
 
     private LabProcess(Process process, string command)
     {
@@ -151,8 +152,18 @@ internal sealed partial class LabProcess : IAsyncDisposable
         return process.ExitCode;
     }
 
+    /// <summary>Ends it at once (SIGKILL), unless it has ended or was disposed of.</summary>
+    public void Kill()
+    {
+        if (!disposed && !process.HasExited)
+            process.Kill(entireProcessTree: true);
+    }
+
     public async ValueTask DisposeAsync()
     {
+        if (disposed)
+            return;
+        disposed = true;
         await StopAsync();
         process.Dispose();
     }

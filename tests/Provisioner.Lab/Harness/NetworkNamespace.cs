@@ -3,6 +3,7 @@ namespace Provisioner.Lab.Harness;
 /// <summary>A network namespace: a machine's or a segment's own interfaces, routes and ports, with no way out but what the lab adds.</summary>
 internal sealed class NetworkNamespace
 {
+    private readonly List<LabProcess> started = [];
     private int taps;
 
     private NetworkNamespace(string name) => Name = name;
@@ -30,8 +31,12 @@ internal sealed class NetworkNamespace
     /// Starts a program inside. <c>setsid</c> and <c>ip netns exec</c> replace themselves by it, so signals and the exit code are the
     /// program's own. In a session of its own it does not hear the terminal's Ctrl-C: the lab ends it in order.
     /// </summary>
-    public LabProcess Start(string file, params IEnumerable<string> arguments) =>
-        LabProcess.Start("setsid", ["ip", "netns", "exec", Name, file, .. arguments]);
+    public LabProcess Start(string file, params IEnumerable<string> arguments)
+    {
+        var process = LabProcess.Start("setsid", ["ip", "netns", "exec", Name, file, .. arguments]);
+        started.Add(process);
+        return process;
+    }
 
     /// <summary>Adds a bridge with an address, in CIDR notation.</summary>
     public async Task AddBridgeAsync(string bridge, string address)
@@ -69,6 +74,9 @@ internal sealed class NetworkNamespace
 
     internal async Task DeleteAsync()
     {
+        // One that has not entered yet is not among the namespace's processes, and would enter after they were ended.
+        foreach (var process in started)
+            process.Kill();
         var inside = await LabProcess.RunAsync("ip", ["netns", "pids", Name]);
         foreach (var id in inside.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
             await LabProcess.RunAsync("kill", ["-KILL", id]);
