@@ -137,7 +137,7 @@ internal static class TftpBenchmark
         if (FindAtftpd() is { } atftpd)
             Add("atftpd", 6902, atftpd, "--daemon", "--no-fork", "--user", "root.root", "--port", "6902", "--bind-address", "127.0.0.1", "--maxthread", "300", "--verbose=0", "--logfile", "/dev/null", folder);
         else
-            Console.WriteLine("atftpd could not be had: left out.");
+            Console.WriteLine("atftpd is not there (.ci/install bench): left out.");
         if (Peer.Find("dnsmasq") is { } dnsmasq)
             Add("dnsmasq", 69, dnsmasq, "-k", "--conf-file=/dev/null", "--port=0", "--enable-tftp", $"--tftp-root={folder}", "--tftp-max=300", "--user=root", "--log-facility=/dev/null", "--pid-file=", "--quiet-tftp");
         else
@@ -162,7 +162,7 @@ internal static class TftpBenchmark
         throw new InvalidOperationException($"{peer.Name} does not answer: {peer.Output}");
     }
 
-    /// <summary>As a package it conflicts with tftpd-hpa: unpacked beside it, into the folder for caches at the root of the repository.</summary>
+    /// <summary>As a package it conflicts with tftpd-hpa: .ci/install unpacks it beside it, into the folder for caches at the root of the repository.</summary>
     private static string? FindAtftpd()
     {
         if (Peer.Find("atftpd") is { } installed)
@@ -170,16 +170,7 @@ internal static class TftpBenchmark
         var root = new DirectoryInfo(AppContext.BaseDirectory);
         while (root is not null && !File.Exists(Path.Combine(root.FullName, "Provisioner.sln")))
             root = root.Parent;
-        if (root is null)
-            return null;
-        var cache = Directory.CreateDirectory(Path.Combine(root.FullName, ".cache", "atftpd")).FullName;
-        var program = Path.Combine(cache, "usr", "sbin", "atftpd");
-        if (!File.Exists(program))
-        {
-            // The namespace of the benchmark reaches no package source: fetched from outside of it.
-            using var fetch = Process.Start(new ProcessStartInfo("nsenter", ["--net=/proc/1/ns/net", "sh", "-c", "cd \"$1\" && apt-get -qq download atftpd && dpkg-deb -x atftpd_*.deb .", "sh", cache]) { RedirectStandardError = true, UseShellExecute = false })!;
-            fetch.WaitForExit();
-        }
+        var program = root is null ? "" : Path.Combine(root.FullName, ".cache", "atftpd", "usr", "sbin", "atftpd");
         return File.Exists(program) ? program : null;
     }
 
