@@ -19,7 +19,7 @@ public sealed class BootDecider(LoaderCatalogue loaders)
             return new BootIntent.AwaitAdoption($"{mac} is not registered: it waits to be adopted and boots its own disk");
 
         var profile = host.Spec.Profile is { } profileName ? snapshot.Profiles.GetValueOrDefault(profileName) : null;
-        if (snapshot.Installations.GetValueOrDefault(host.Name) is not { } installation || !installation.IsOpenAt(now))
+        if (snapshot.Installations.GetValueOrDefault(host.Name) is not { } installation || !installation.BuildsAt(now))
         {
             var method = host.Spec.Boot?.Local ?? profile?.Spec.Boot?.Local ?? LocalBoot.Exit;
             return new BootIntent.LocalDisk(host, method, $"{host.Name} has no open Installation: it boots its own disk ({Name(method)})");

@@ -11,6 +11,9 @@ public enum EventSource
     ProxyDhcp,
     Tftp,
     Http,
+
+    /// <summary>The secure plane: certificates, and what hosts report.</summary>
+    Est,
 }
 
 public enum EventOutcome

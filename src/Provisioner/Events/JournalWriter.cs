@@ -121,7 +121,7 @@ internal sealed class JournalWriter(BootJournal journal, StateWriter writer, Sto
             switch (entry)
             {
                 case Event happened:
-                    editor.Record(happened with { What = OneLine(happened.What, 1_000), Reason = OneLine(happened.Reason, 1_000) });
+                    editor.Record(happened with { What = Texts.OneLine(happened.What, 1_000), Reason = Texts.OneLine(happened.Reason, 1_000) });
                     break;
                 case Sighting sighting:
                     // Registered in the meantime, it is no longer unknown.
@@ -150,28 +150,13 @@ internal sealed class JournalWriter(BootJournal journal, StateWriter writer, Sto
     // What a machine says of itself is anybody's text.
     private static Sighting Clean(Sighting sighting) => sighting with
     {
-        Architecture = OneLine(sighting.Architecture, 64),
-        Uuid = OneLine(sighting.Uuid, 64),
-        VendorClass = OneLine(sighting.VendorClass, 255),
-        Serial = OneLine(sighting.Serial, 128),
-        Product = OneLine(sighting.Product, 128),
-        Manufacturer = OneLine(sighting.Manufacturer, 128),
+        Architecture = Texts.OneLine(sighting.Architecture, 64),
+        Uuid = Texts.OneLine(sighting.Uuid, 64),
+        VendorClass = Texts.OneLine(sighting.VendorClass, 255),
+        Serial = Texts.OneLine(sighting.Serial, 128),
+        Product = Texts.OneLine(sighting.Product, 128),
+        Manufacturer = Texts.OneLine(sighting.Manufacturer, 128),
     };
-
-    [return: System.Diagnostics.CodeAnalysis.NotNullIfNotNull(nameof(text))]
-    private static string? OneLine(string? text, int maximum)
-    {
-        if (text is null)
-            return null;
-        if (text.Length > maximum)
-            text = text[..maximum] + "…";
-        return Resources.Texts.Printable(text) is null ? text
-            : string.Create(text.Length, text, static (span, from) =>
-            {
-                for (var i = 0; i < from.Length; i++)
-                    span[i] = Resources.Texts.IsControl(from[i]) || char.IsSurrogate(from[i]) ? '\ufffd' : from[i];
-            });
-    }
 }
 
 internal static partial class Log

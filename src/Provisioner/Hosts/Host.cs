@@ -8,6 +8,9 @@ namespace Provisioner.Hosts;
 /// <summary>One server. Its name is its node name, certificate CN and hostname.</summary>
 public sealed record Host(Metadata Metadata, HostSpec Spec) : IResource
 {
+    /// <summary>Set when it was retired: it is not built, enrolled or renewed any more, and boots its own disk.</summary>
+    public DateTimeOffset? RetiredAt { get; init; }
+
     public string Kind => "Host";
 
     public string Name => Metadata.Name;

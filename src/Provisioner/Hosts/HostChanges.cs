@@ -109,6 +109,7 @@ public static class HostChanges
     public static Installation Provision(StateEditor editor, string host, TimeSpan? window, string? actor)
     {
         var target = Find(editor, host);
+        RefuseRetired(target);
         var length = window ?? DefaultWindow;
         if (length < ShortestWindow || length > LongestWindow)
         {
@@ -202,10 +203,22 @@ public static class HostChanges
         return null;
     }
 
-    private static Host Find(StateEditor editor, string name) =>
+    /// <exception cref="ChangeRefusedException">The host was retired.</exception>
+    internal static void RefuseRetired(Host host)
+    {
+        if (host.RetiredAt is { } at)
+        {
+            throw new ChangeRefusedException(RefusalKind.Conflict, [new Mistake($"Host {host.Name} was retired on {at:u}")
+            {
+                Value = host.Name, Expected = $"a host in service; to take it back, 'provisioner delete host {host.Name}' and register it again",
+            }]);
+        }
+    }
+
+    internal static Host Find(StateEditor editor, string name) =>
         editor.Snapshot.Hosts.GetValueOrDefault(name) ?? throw ResourceChanges.NotFound(editor.Snapshot, ResourceKind.Host, name);
 
-    private static void Record(StateEditor editor, Host host, string what, string reason, string? actor) => editor.Record(new Event
+    internal static void Record(StateEditor editor, Host host, string what, string reason, string? actor) => editor.Record(new Event
     {
         At = editor.Now,
         Source = EventSource.Api,

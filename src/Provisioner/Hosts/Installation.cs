@@ -1,3 +1,5 @@
+using System.Collections.Immutable;
+
 namespace Provisioner.Hosts;
 
 /// <summary>One intent to build one host. While its window is open the host boots its installer, otherwise its own disk.</summary>
@@ -23,8 +25,20 @@ public sealed record Installation
 
     public string? ClosedBecause { get; init; }
 
+    /// <summary>
+    /// SHA-256 of each one-time token that was given out for it, in hexadecimal, newest last. A seed that is fetched twice carries another
+    /// token each time; the first that is used spends them all.
+    /// </summary>
+    public ImmutableArray<string> TokenHashes { get; init; } = [];
+
+    /// <summary>It only lets the host enrol again; the host goes on booting its own disk.</summary>
+    public bool EnrolOnly { get; init; }
+
     /// <summary>Who opened it.</summary>
     public string? Actor { get; init; }
 
     public bool IsOpenAt(DateTimeOffset now) => ClosedAt is null && now >= OpenedAt && now < ClosesAt;
+
+    /// <summary>The host boots its installer now.</summary>
+    public bool BuildsAt(DateTimeOffset now) => IsOpenAt(now) && !EnrolOnly;
 }

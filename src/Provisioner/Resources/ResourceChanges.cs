@@ -109,6 +109,8 @@ public static class ResourceChanges
         Image image => editor.Snapshot.Profiles.Values.Where(p => p.Spec.Image == image.Name).Select(p => $"Profile {p.Name}"),
         Host host when editor.Snapshot.Installations.GetValueOrDefault(host.Name) is { } i && i.IsOpenAt(editor.Now) =>
             [$"the Installation open until {i.ClosesAt:u}; cancel it first"],
+        Host host when editor.Snapshot.GoodCertificateOf(host.Name, editor.Now) is { } good =>
+            [$"certificate {good.Serial}, good until {good.NotAfter:u}; 'provisioner retire {host.Name}' revokes it"],
         _ => [],
     };
 

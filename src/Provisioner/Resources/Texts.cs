@@ -28,6 +28,22 @@ internal static partial class Texts
         return null;
     }
 
+    /// <summary>Anybody's text as one line that is safe to show: cut to a length, what is not printable replaced.</summary>
+    [return: System.Diagnostics.CodeAnalysis.NotNullIfNotNull(nameof(text))]
+    public static string? OneLine(string? text, int maximum)
+    {
+        if (text is null)
+            return null;
+        if (text.Length > maximum)
+            text = text[..maximum] + "…";
+        return Printable(text) is null ? text
+            : string.Create(text.Length, text, static (span, from) =>
+            {
+                for (var i = 0; i < from.Length; i++)
+                    span[i] = IsControl(from[i]) || char.IsSurrogate(from[i]) ? '\ufffd' : from[i];
+            });
+    }
+
     /// <summary>A resource's name: an RFC 1123 subdomain. A host's is its certificate's CN as well: at most 64 characters (RFC 5280 ub-common-name).</summary>
     public static string? Name(string text, int maximum)
     {

@@ -11,7 +11,7 @@ namespace Provisioner.Storage;
 /// </summary>
 public interface IStore : IDisposable
 {
-    /// <summary>Everything but events and leases, as stored.</summary>
+    /// <summary>Everything but events and leases, as stored; certificates that are long over are only in the journal.</summary>
     Snapshot LoadSnapshot();
 
     /// <summary>All leases as stored, ended ones too: their addresses are given back to the same machine. For the DHCP service, at start.</summary>

@@ -1,6 +1,8 @@
+using System.Collections.Immutable;
 using System.Globalization;
 using System.Text;
 using LiteDB;
+using Provisioner.Certificates;
 using Provisioner.Events;
 using Provisioner.Hosts;
 using Provisioner.Images;
@@ -29,10 +31,13 @@ internal sealed class LiteDbStore : IStore
     private readonly Lock gate = new();
     private readonly string path;
     private readonly string sequencePath;
+    private readonly string journalPath;
     private readonly StoreLimits limits;
     private readonly IReadOnlyList<Migration> migrations;
     private readonly DirectoryLock directoryLock;
+    private readonly List<(long Commit, List<(RecordKey Key, string Record)> Records)> unjournaled = [];
     private LiteDatabase? database;
+    private RecordJournal? journal;
     private string? closedBecause;
     private long closedAt;
     private long sequence;
@@ -45,6 +50,7 @@ internal sealed class LiteDbStore : IStore
     {
         path = Path.Combine(directory, "provisioner.db");
         sequencePath = Path.Combine(directory, "provisioner.sequence");
+        journalPath = Path.Combine(directory, "certificates.journal");
         this.limits = limits;
         this.migrations = migrations;
         this.directoryLock = directoryLock;
@@ -98,6 +104,7 @@ internal sealed class LiteDbStore : IStore
                     latest[installation.Host] = installation;
             }
             var empty = Snapshot.Empty;
+            var certificates = Load<Certificate>(db, Certificates);
             return empty with
             {
                 Revision = Meta(db)["revision"].AsInt64,
@@ -108,6 +115,16 @@ internal sealed class LiteDbStore : IStore
                 Networks = empty.Networks.AddRange(Load<Network>(db, Networks).Select(n => KeyValuePair.Create(n.Name, n))),
                 Discovered = empty.Discovered.AddRange(Load<Discovered>(db, Discovered).Select(d => KeyValuePair.Create(d.MacAddress, d))),
                 Installations = empty.Installations.AddRange(latest),
+                HostByInstallation = empty.HostByInstallation.AddRange(latest.Values.Select(i => KeyValuePair.Create(i.Id, i.Host))),
+                Authorities = empty.Authorities.AddRange(Load<Authority>(db, Authorities).Select(a => KeyValuePair.Create(a.Id, a))),
+                Certificates = empty.Certificates.AddRange(certificates.Select(c => KeyValuePair.Create(c.Serial, c))),
+                CertificatesByHost = empty.CertificatesByHost.AddRange(certificates.GroupBy(c => c.Host)
+                    .Select(g => KeyValuePair.Create(g.Key, g.OrderBy(c => c.IssuedAt).Select(c => c.Serial).ToImmutableList()))),
+                Revoked = empty.Revoked.Union(certificates.Where(c => c.IsRevoked).Select(c => c.Serial)),
+                HostByKey = empty.HostByKey.SetItems(certificates.OrderBy(c => c.IssuedAt).Select(c => KeyValuePair.Create(c.KeyHash, c.Host))),
+                CompromisedKeys = empty.CompromisedKeys.Union(certificates.Where(c => c.RevokedBecause == RevocationReason.KeyCompromise).Select(c => c.KeyHash)),
+                HostReports = empty.HostReports.AddRange(Load<HostReport>(db, HostReports).Where(r => hosts.ContainsKey(r.Host)).Select(r => KeyValuePair.Create(r.Host, r))),
+                Alerts = empty.Alerts.AddRange(Load<Alert>(db, Alerts).Select(a => KeyValuePair.Create(a.Id, a))),
             };
         }
     }
@@ -159,6 +176,7 @@ internal sealed class LiteDbStore : IStore
         lock (gate)
         {
             Database();
+            CatchUpJournal();
             var more = ahead;
             ahead = false;
             return more;
@@ -170,6 +188,7 @@ internal sealed class LiteDbStore : IStore
         lock (gate)
         {
             var db = Database();
+            CatchUpJournal();
             if (ahead)
                 throw new StoreException("the store has opened again and knows more than the snapshot this change was made from: try again");
             var events = commit.Events.Select((e, i) => e with { Id = lastEventId + 1 + i }).ToList();
@@ -195,6 +214,21 @@ internal sealed class LiteDbStore : IStore
             }
             if (commit.Durable)
                 WriteSequence();
+            var records = Journaled(commit.Writes);
+            if (records.Count > 0)
+            {
+                unjournaled.Add((next, records));
+                try
+                {
+                    CatchUpJournal();
+                }
+                catch (StoreException)
+                {
+                    // Stored, but not acknowledged: what is in the journal alone leaves the service.
+                    ahead = true;
+                    throw;
+                }
+            }
             return events;
         }
     }
@@ -207,12 +241,17 @@ internal sealed class LiteDbStore : IStore
                 return;
             disposed = true;
             Close();
+            journal?.Dispose();
             directoryLock.Dispose();
         }
     }
 
     private const string Hosts = "hosts", Profiles = "profiles", Images = "images", Networks = "networks",
-        Discovered = "discovered", Installations = "installations", Leases = "leases", Events = "events", MetaName = "meta";
+        Discovered = "discovered", Installations = "installations", Leases = "leases", Events = "events", MetaName = "meta",
+        Authorities = "authorities", Certificates = "certificates", HostReports = "hostReports", Alerts = "alerts";
+
+    // What the journal keeps as well.
+    private static readonly RecordKind[] JournaledKinds = [RecordKind.Authority, RecordKind.Certificate];
 
     private static string CollectionOf(RecordKind kind) => kind switch
     {
@@ -222,6 +261,10 @@ internal sealed class LiteDbStore : IStore
         RecordKind.Network => Networks,
         RecordKind.Discovered => Discovered,
         RecordKind.Installation => Installations,
+        RecordKind.Authority => Authorities,
+        RecordKind.Certificate => Certificates,
+        RecordKind.HostReport => HostReports,
+        RecordKind.Alert => Alerts,
         _ => Leases,
     };
 
@@ -238,7 +281,9 @@ internal sealed class LiteDbStore : IStore
                     collection.Delete(id);
                     continue;
                 }
-                var document = new BsonDocument { ["_id"] = id, ["v"] = JsonSerializer.Serialize(record, record.GetType(), RecordJson.Options) };
+                var document = new BsonDocument { ["_id"] = id, ["v"] = ToJson(record) };
+                if (JournaledKinds.Contains(kind))
+                    document["n"] = next;
                 if (record is Installation installation)
                     document["h"] = installation.Host;
                 collection.Upsert(document);
@@ -266,6 +311,66 @@ internal sealed class LiteDbStore : IStore
         }
         if (commit.Durable)
             db.Checkpoint();
+    }
+
+    // A removal is not journaled: what the database forgets because it is long over, the journal keeps.
+    private static List<(RecordKey Key, string Record)> Journaled(IReadOnlyDictionary<RecordKey, object?> writes) =>
+        [.. from write in writes where write.Value is not null && JournaledKinds.Contains(write.Key.Kind) select (write.Key, ToJson(write.Value!))];
+
+    private static string ToJson(object record) => JsonSerializer.Serialize(record, record.GetType(), RecordJson.Options);
+
+    /// <summary>Writes to the journal what an earlier commit could not.</summary>
+    private void CatchUpJournal()
+    {
+        while (unjournaled.Count > 0)
+        {
+            var (number, records) = unjournaled[0];
+            try
+            {
+                journal!.Append(number, records);
+            }
+            catch (IOException e)
+            {
+                throw new StoreException($"the change is not acknowledged, because it is not in the journal of certificates: {e.Message}", e);
+            }
+            unjournaled.RemoveAt(0);
+        }
+    }
+
+    /// <summary>Brings database and journal to the same state after a crash, or after either was brought back from a backup.</summary>
+    private void Reconcile(LiteDatabase db)
+    {
+        journal ??= RecordJournal.Open(journalPath);
+        unjournaled.Clear();
+        var last = journal.LastCommit;
+        foreach (var kind in JournaledKinds)
+        {
+            foreach (var document in db.GetCollection(CollectionOf(kind)).Find(BsonExpression.Create("$.n > @0", last)).ToList())
+                unjournaled.Add((document["n"].AsInt64, [(new RecordKey(kind, document["_id"].AsString), document["v"].AsString)]));
+        }
+        // A crash came between the two: what the database has and the journal has not, as one commit of the last number.
+        if (unjournaled.Count > 0)
+        {
+            var missing = unjournaled.OrderBy(u => u.Commit).SelectMany(u => u.Records).ToList();
+            unjournaled.Clear();
+            unjournaled.Add((sequence, missing));
+            CatchUpJournal();
+        }
+        if (last > sequence)
+        {
+            // The database is the older one, or a new one.
+            db.BeginTrans();
+            foreach (var line in journal.Read(after: sequence))
+            {
+                foreach (var (key, record) in line.Records)
+                    db.GetCollection(CollectionOf(key.Kind), BsonAutoId.Int64).Upsert(new BsonDocument { ["_id"] = key.Id, ["v"] = record, ["n"] = line.Commit });
+            }
+            db.GetCollection(MetaName).Upsert(new BsonDocument { ["_id"] = 1, ["revision"] = Meta(db)["revision"].AsInt64 + 1, ["sequence"] = last });
+            db.Commit();
+            db.Checkpoint();
+            sequence = last;
+            WriteSequence();
+        }
     }
 
     // A little with every batch: deleting all that is too much at once would hold the lane for seconds.
@@ -410,12 +515,15 @@ internal sealed class LiteDbStore : IStore
         if (version < present)
             Migrate(db, version, isNew: stored == 0);
         db.GetCollection(Installations).EnsureIndex("h", BsonExpression.Create("$.h"));
+        foreach (var kind in JournaledKinds)
+            db.GetCollection(CollectionOf(kind), BsonAutoId.Int64).EnsureIndex("n", BsonExpression.Create("$.n"));
         var events = db.GetCollection(Events, BsonAutoId.Int64);
         events.EnsureIndex("h", BsonExpression.Create("$.h"));
         events.EnsureIndex("m", BsonExpression.Create("$.m"));
         firstEventId = events.Query().OrderBy("$._id").Limit(1).ToList().Select(d => d["_id"].AsInt64).FirstOrDefault();
         lastEventId = Math.Max(lastEventId, events.Query().OrderByDescending("$._id").Limit(1).ToList().Select(d => d["_id"].AsInt64).FirstOrDefault());
         sequence = stored;
+        Reconcile(db);
     }
 
     /// <summary>LiteDB takes a file of less than a page for an empty one and begins anew: what is in it would be gone.</summary>

@@ -11,5 +11,7 @@ internal sealed record Migration(int To, Action<LiteDatabase> Run)
     public static IReadOnlyList<Migration> All { get; } =
     [
         new(1, static _ => { }),
+        // Authorities, certificates, reports and alerts: new collections, which a version that does not know them must not leave behind.
+        new(2, static _ => { }),
     ];
 }

@@ -1,4 +1,6 @@
 using System.Collections.Immutable;
+using Provisioner.Certificates;
+using Provisioner.Events;
 using Provisioner.Hosts;
 using Provisioner.Images;
 using Provisioner.Networks;
@@ -34,6 +36,47 @@ public sealed record Snapshot
 
     /// <summary>The latest Installation of each host, open or not.</summary>
     public ImmutableDictionary<string, Installation> Installations { get; init; } = ImmutableDictionary<string, Installation>.Empty;
+
+    public ImmutableDictionary<string, Authority> Authorities { get; init; } = ImmutableDictionary<string, Authority>.Empty;
+
+    /// <summary>By serial: all that are not long over.</summary>
+    public ImmutableDictionary<string, Certificate> Certificates { get; init; } = ImmutableDictionary<string, Certificate>.Empty;
+
+    /// <summary>The serials of each host's certificates, oldest first.</summary>
+    public ImmutableDictionary<string, ImmutableList<string>> CertificatesByHost { get; init; } = ImmutableDictionary<string, ImmutableList<string>>.Empty;
+
+    /// <summary>The serials of those that were revoked; another set with each revocation.</summary>
+    public ImmutableHashSet<string> Revoked { get; init; } = ImmutableHashSet<string>.Empty;
+
+    /// <summary>The host each key was certified for, by <see cref="Certificate.KeyHash"/>.</summary>
+    public ImmutableDictionary<string, string> HostByKey { get; init; } = ImmutableDictionary<string, string>.Empty;
+
+    /// <summary>Keys whose certificate was revoked for <see cref="RevocationReason.KeyCompromise"/>.</summary>
+    public ImmutableHashSet<string> CompromisedKeys { get; init; } = ImmutableHashSet<string>.Empty;
+
+    /// <summary>Raised and neither over nor dismissed, by id.</summary>
+    public ImmutableSortedDictionary<string, Alert> Alerts { get; init; } = ImmutableSortedDictionary.Create<string, Alert>(StringComparer.Ordinal);
+
+    /// <summary>What each host last said of its certificate.</summary>
+    public ImmutableDictionary<string, HostReport> HostReports { get; init; } = ImmutableDictionary<string, HostReport>.Empty;
+
+    /// <summary>The host of each Installation in <see cref="Installations"/>, by the Installation's id.</summary>
+    public ImmutableDictionary<string, string> HostByInstallation { get; init; } = ImmutableDictionary<string, string>.Empty;
+
+    /// <summary>The authority that signs new certificates; null until there is one.</summary>
+    public Authority? IssuingAuthority => Authorities.Values.FirstOrDefault(a => a.State == AuthorityState.Issuing);
+
+    /// <summary>The certificates of that host, oldest first.</summary>
+    public IEnumerable<Certificate> CertificatesOf(string host) =>
+        CertificatesByHost.TryGetValue(host, out var serials) ? serials.Select(serial => Certificates[serial]) : [];
+
+    /// <summary>The host's newest certificate that is good; null when it has none.</summary>
+    public Certificate? GoodCertificateOf(string host, DateTimeOffset now) =>
+        CertificatesOf(host).Where(c => c.Purpose == CertificatePurpose.Host && c.IsGoodAt(now)).MaxBy(c => c.NotAfter);
+
+    /// <summary>The latest Installation of that id, or null.</summary>
+    public Installation? FindInstallation(string id) =>
+        HostByInstallation.TryGetValue(id, out var host) ? Installations.GetValueOrDefault(host) : null;
 
     /// <summary>The host that owns the MAC address, or null.</summary>
     public Host? FindHost(MacAddress mac) =>

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Provisioner.Certificates;
 using Provisioner.Events;
 using Provisioner.Hosts;
 using Provisioner.Images;
@@ -93,7 +94,16 @@ public sealed class StateEditor
     {
         // The snapshot holds the latest of each host; the store keeps them all.
         if (!Snapshot.Installations.TryGetValue(installation.Host, out var latest) || latest.Id == installation.Id || installation.OpenedAt >= latest.OpenedAt)
-            Snapshot = Snapshot with { Installations = Snapshot.Installations.SetItem(installation.Host, installation) };
+        {
+            var byId = Snapshot.HostByInstallation;
+            if (latest is not null)
+                byId = byId.Remove(latest.Id);
+            Snapshot = Snapshot with
+            {
+                Installations = Snapshot.Installations.SetItem(installation.Host, installation),
+                HostByInstallation = byId.SetItem(installation.Id, installation.Host),
+            };
+        }
         writes[new(RecordKind.Installation, installation.Id)] = installation;
     }
 
@@ -101,6 +111,67 @@ public sealed class StateEditor
     {
         Snapshot = Snapshot with { Discovered = Snapshot.Discovered.SetItem(discovered.MacAddress, discovered) };
         writes[new(RecordKind.Discovered, discovered.MacAddress.ToString())] = discovered;
+    }
+
+    public void Put(Authority authority)
+    {
+        Snapshot = Snapshot with { Authorities = Snapshot.Authorities.SetItem(authority.Id, authority) };
+        writes[new(RecordKind.Authority, authority.Id)] = authority;
+    }
+
+    public void Put(Certificate certificate)
+    {
+        var serials = Snapshot.CertificatesByHost.GetValueOrDefault(certificate.Host) ?? [];
+        Snapshot = Snapshot with
+        {
+            Certificates = Snapshot.Certificates.SetItem(certificate.Serial, certificate),
+            CertificatesByHost = Snapshot.Certificates.ContainsKey(certificate.Serial) ? Snapshot.CertificatesByHost
+                : Snapshot.CertificatesByHost.SetItem(certificate.Host, serials.Add(certificate.Serial)),
+            HostByKey = Snapshot.HostByKey.SetItem(certificate.KeyHash, certificate.Host),
+            Revoked = certificate.IsRevoked ? Snapshot.Revoked.Add(certificate.Serial) : Snapshot.Revoked,
+            CompromisedKeys = certificate.RevokedBecause == RevocationReason.KeyCompromise ? Snapshot.CompromisedKeys.Add(certificate.KeyHash) : Snapshot.CompromisedKeys,
+        };
+        writes[new(RecordKind.Certificate, certificate.Serial)] = certificate;
+    }
+
+    public void Put(HostReport report)
+    {
+        Snapshot = Snapshot with { HostReports = Snapshot.HostReports.SetItem(report.Host, report) };
+        writes[new(RecordKind.HostReport, report.Host)] = report;
+    }
+
+    /// <summary>Raises an alert, or counts it once more when it is raised already.</summary>
+    public void Raise(Alert alert)
+    {
+        alert = Snapshot.Alerts.TryGetValue(alert.Id, out var before)
+            ? alert with { FirstAt = before.FirstAt, LastAt = Now, Times = before.Times + 1 }
+            : alert with { FirstAt = Now, LastAt = Now };
+        Snapshot = Snapshot with { Alerts = Snapshot.Alerts.SetItem(alert.Id, alert) };
+        writes[new(RecordKind.Alert, alert.Id)] = alert;
+    }
+
+    /// <summary>The alert's cause is gone, or a person has seen it.</summary>
+    public void Lower(string alert)
+    {
+        if (!Snapshot.Alerts.ContainsKey(alert))
+            return;
+        Snapshot = Snapshot with { Alerts = Snapshot.Alerts.Remove(alert) };
+        writes[new(RecordKind.Alert, alert)] = null;
+    }
+
+    /// <summary>Forgets a certificate that is long over; the journal keeps it.</summary>
+    public void Forget(Certificate certificate)
+    {
+        var serials = (Snapshot.CertificatesByHost.GetValueOrDefault(certificate.Host) ?? []).Remove(certificate.Serial);
+        Snapshot = Snapshot with
+        {
+            Certificates = Snapshot.Certificates.Remove(certificate.Serial),
+            Revoked = Snapshot.Revoked.Remove(certificate.Serial),
+            // A key that was renewed many times is known as long as one of its certificates is.
+            HostByKey = serials.Exists(serial => Snapshot.Certificates[serial].KeyHash == certificate.KeyHash) ? Snapshot.HostByKey : Snapshot.HostByKey.Remove(certificate.KeyHash),
+            CertificatesByHost = serials.IsEmpty ? Snapshot.CertificatesByHost.Remove(certificate.Host) : Snapshot.CertificatesByHost.SetItem(certificate.Host, serials),
+        };
+        writes[new(RecordKind.Certificate, certificate.Serial)] = null;
     }
 
     /// <summary>Keeps a lease; the snapshot does not hold them.</summary>
@@ -120,7 +191,8 @@ public sealed class StateEditor
             switch (resource)
             {
                 case Host host:
-                    Put(host);
+                    // That it was retired is the appliance's to say, not a document's.
+                    Put(host with { RetiredAt = Snapshot.Hosts.GetValueOrDefault(host.Name)?.RetiredAt });
                     break;
                 case Profile profile:
                     Put(profile);
@@ -141,13 +213,19 @@ public sealed class StateEditor
     {
         if (!Snapshot.Hosts.TryGetValue(name, out var host))
             return;
+        var installation = Snapshot.Installations.GetValueOrDefault(name);
         Snapshot = Snapshot with
         {
             Hosts = Snapshot.Hosts.Remove(name),
             HostByMacAddress = Snapshot.HostByMacAddress.RemoveRange(host.Spec.MacAddresses),
             Installations = Snapshot.Installations.Remove(name),
+            HostByInstallation = installation is null ? Snapshot.HostByInstallation : Snapshot.HostByInstallation.Remove(installation.Id),
+            HostReports = Snapshot.HostReports.Remove(name),
         };
         writes[new(RecordKind.Host, name)] = null;
+        writes[new(RecordKind.HostReport, name)] = null;
+        foreach (var alert in Snapshot.Alerts.Values.Where(a => a.Host == name).ToList())
+            Lower(alert.Id);
     }
 
     public void RemoveProfile(string name)
@@ -197,6 +275,10 @@ internal enum RecordKind
     Discovered,
     Installation,
     Lease,
+    Authority,
+    Certificate,
+    HostReport,
+    Alert,
 }
 
 /// <summary>The key of one stored record.</summary>

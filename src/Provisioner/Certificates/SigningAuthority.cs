@@ -1,0 +1,103 @@
+using System.Net;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using Provisioner.Certificates.Keys;
+
+namespace Provisioner.Certificates;
+
+/// <summary>An authority with its key opened: it can sign. May be used by many threads at once.</summary>
+internal sealed class SigningAuthority : IDisposable
+{
+    private readonly SigningKey key;
+    private readonly X509Certificate2 certificate;
+    private readonly X509SubjectKeyIdentifierExtension keyIdentifier;
+
+    /// <param name="record">Complete, that is with its certificate.</param>
+    /// <param name="key">Belongs to this from now on.</param>
+    public SigningAuthority(Authority record, SigningKey key)
+    {
+        Record = record;
+        this.key = key;
+        certificate = X509CertificateLoader.LoadCertificate(record.Der!);
+        // As it stands in the certificate, which another authority may have made: RFC 5280 §4.2.1.1 wants the same octets below.
+        keyIdentifier = certificate.Extensions.OfType<X509SubjectKeyIdentifierExtension>().FirstOrDefault() ?? CertificateProfiles.KeyIdentifier(key.PublicKey);
+    }
+
+    public Authority Record { get; }
+
+    /// <summary>A certificate for a host's key.</summary>
+    /// <param name="publicKey">SubjectPublicKeyInfo, DER, of a key that passed <see cref="Protocols.Est.PublicKeyRules"/>.</param>
+    public Certificate IssueHost(string host, ReadOnlyMemory<byte> publicKey, DateTimeOffset now, TimeSpan lifetime)
+    {
+        var subject = PublicKey.CreateFromSubjectPublicKeyInfo(publicKey.Span, out _);
+        return Sign(CertificateProfiles.Host(host, subject, key.Hash, keyIdentifier), host, CertificatePurpose.Host, publicKey.Span, now, lifetime);
+    }
+
+    /// <summary>A certificate for the appliance's own TLS key.</summary>
+    public Certificate IssueAppliance(string name, IEnumerable<string> dnsNames, IEnumerable<IPAddress> addresses, PublicKey publicKey, DateTimeOffset now, TimeSpan lifetime) =>
+        Sign(CertificateProfiles.Appliance(name, dnsNames, addresses, publicKey, key.Hash, keyIdentifier),
+            name, CertificatePurpose.Appliance, publicKey.ExportSubjectPublicKeyInfo(), now, lifetime);
+
+    /// <summary>A revocation list, version 2, with number and reasons (RFC 5280 §5).</summary>
+    /// <returns>DER.</returns>
+    public byte[] SignList(long number, IEnumerable<Certificate> revoked, DateTimeOffset now, DateTimeOffset next)
+    {
+        var builder = new CertificateRevocationListBuilder();
+        foreach (var entry in revoked)
+        {
+            // RFC 5280 §5.3.1: unspecified is said by leaving the reason away.
+            X509RevocationReason? reason = entry.RevokedBecause is null or RevocationReason.Unspecified ? null : (X509RevocationReason)entry.RevokedBecause;
+            builder.AddEntry(Convert.FromHexString(entry.Serial), entry.RevokedAt!.Value, reason);
+        }
+        return builder.Build(certificate.SubjectName, key.Generator, number, next, key.Hash, X509AuthorityKeyIdentifierExtension.CreateFromSubjectKeyIdentifier(keyIdentifier), now);
+    }
+
+    public void Dispose()
+    {
+        key.Dispose();
+        certificate.Dispose();
+    }
+
+    /// <summary>An authority that signs itself.</summary>
+    public static byte[] SignSelf(SigningKey key, X500DistinguishedName subject, DateTimeOffset now, TimeSpan lifetime)
+    {
+        var (notBefore, notAfter) = Validity(now, lifetime);
+        using var made = CertificateProfiles.Authority(subject, key.PublicKey, key.Hash).Create(subject, key.Generator, notBefore, notAfter, CertificateProfiles.NewSerial());
+        return made.RawData;
+    }
+
+    /// <summary>A request to a corporate authority (PKCS#10, DER).</summary>
+    public static byte[] Request(SigningKey key, X500DistinguishedName subject) =>
+        CertificateProfiles.Authority(subject, key.PublicKey, key.Hash).CreateSigningRequest(key.Generator);
+
+    private Certificate Sign(CertificateRequest request, string host, CertificatePurpose purpose, ReadOnlySpan<byte> publicKey, DateTimeOffset now, TimeSpan lifetime)
+    {
+        var (notBefore, notAfter) = Validity(now, lifetime);
+        // A certificate that outlives its authority is refused by half of all verifiers, at a moment nobody expects.
+        if (notAfter > Record.NotAfter)
+            notAfter = Record.NotAfter;
+        if (notBefore < Record.NotBefore)
+            notBefore = Record.NotBefore;
+        var serial = CertificateProfiles.NewSerial();
+        using var made = request.Create(certificate.SubjectName, key.Generator, notBefore, notAfter, serial);
+        return new Certificate
+        {
+            Serial = Convert.ToHexStringLower(serial),
+            Host = host,
+            Purpose = purpose,
+            Authority = Record.Id,
+            IssuedAt = now,
+            NotBefore = notBefore,
+            NotAfter = notAfter,
+            KeyHash = Convert.ToHexStringLower(SHA256.HashData(publicKey)),
+            Der = made.RawData,
+        };
+    }
+
+    // X.509 knows whole seconds; the last one is included (RFC 5280 §4.1.2.5).
+    private static (DateTimeOffset NotBefore, DateTimeOffset NotAfter) Validity(DateTimeOffset now, TimeSpan lifetime)
+    {
+        var from = DateTimeOffset.FromUnixTimeSeconds((now - CertificateOptions.Backdating).ToUnixTimeSeconds());
+        return (from, DateTimeOffset.FromUnixTimeSeconds((now + lifetime).ToUnixTimeSeconds()));
+    }
+}
