@@ -99,7 +99,7 @@ internal static class CertificateChanges
         });
     }
 
-    /// <summary>Takes an alert away that a person has seen; its cause may raise it again.</summary>
+    /// <summary>A person has seen the alert: it is shown again when it happens again, or gets worse.</summary>
     /// <exception cref="ChangeRefusedException">There is none of that id.</exception>
     public static Alert Dismiss(StateEditor editor, string id, string? actor)
     {
@@ -108,7 +108,9 @@ internal static class CertificateChanges
             var nearest = Spelling.Nearest(id, editor.Snapshot.Alerts.Keys);
             throw new ChangeRefusedException(RefusalKind.NotFound, $"there is no alert '{Reading.Shorten(id)}'" + (nearest is null ? "" : $"; did you mean '{nearest}'?"));
         }
-        editor.Lower(id);
+        if (alert.DismissedAt is not null)
+            return alert;
+        alert = editor.Dismiss(alert);
         editor.Record(new Event
         {
             At = editor.Now,

@@ -22,9 +22,15 @@ public sealed record Alert
     /// <summary>What to do about it.</summary>
     public required string Remedy { get; init; }
 
+    /// <summary>The number of days left that raised it, for alerts of what ends.</summary>
+    public int? Threshold { get; init; }
+
     public DateTimeOffset FirstAt { get; init; }
 
     public DateTimeOffset LastAt { get; init; }
 
     public long Times { get; init; } = 1;
+
+    /// <summary>A person has seen it. It is shown again when it happens again, or gets worse.</summary>
+    public DateTimeOffset? DismissedAt { get; init; }
 }

@@ -54,7 +54,7 @@ public sealed record Snapshot
     /// <summary>Keys whose certificate was revoked for <see cref="RevocationReason.KeyCompromise"/>.</summary>
     public ImmutableHashSet<string> CompromisedKeys { get; init; } = ImmutableHashSet<string>.Empty;
 
-    /// <summary>Raised and neither over nor dismissed, by id.</summary>
+    /// <summary>Raised and not over, by id; those a person has dismissed among them.</summary>
     public ImmutableSortedDictionary<string, Alert> Alerts { get; init; } = ImmutableSortedDictionary.Create<string, Alert>(StringComparer.Ordinal);
 
     /// <summary>What each host last said of its certificate.</summary>

@@ -150,7 +150,16 @@ public sealed class StateEditor
         writes[new(RecordKind.Alert, alert.Id)] = alert;
     }
 
-    /// <summary>The alert's cause is gone, or a person has seen it.</summary>
+    /// <summary>A person has seen the alert.</summary>
+    public Alert Dismiss(Alert alert)
+    {
+        alert = alert with { DismissedAt = Now };
+        Snapshot = Snapshot with { Alerts = Snapshot.Alerts.SetItem(alert.Id, alert) };
+        writes[new(RecordKind.Alert, alert.Id)] = alert;
+        return alert;
+    }
+
+    /// <summary>The alert's cause is gone.</summary>
     public void Lower(string alert)
     {
         if (!Snapshot.Alerts.ContainsKey(alert))

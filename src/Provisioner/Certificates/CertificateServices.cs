@@ -1,0 +1,29 @@
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Provisioner.Certificates.Est;
+
+namespace Provisioner.Certificates;
+
+internal static class CertificateServices
+{
+    /// <summary>Adds the authority, issuing, revocation and the secure plane. Add it after storage.</summary>
+    public static IServiceCollection AddCertificates(this IServiceCollection services, CertificateOptions options, SecureOptions secure, string dataDirectory)
+    {
+        services.AddSingleton(options).AddSingleton(secure);
+        services.TryAddSingleton<IClock>(_ => options.AllowUnsynchronisedClock ? new TrustedClock() : new KernelClock());
+        services
+            .AddSingleton(_ => new AuthorityKeys(options.Keys, dataDirectory))
+            .AddSingleton<CertificateAuthority>()
+            .AddSingleton<RevocationLists>()
+            .AddSingleton<ServerIdentity>()
+            .AddSingleton<TokenGuard>()
+            .AddSingleton<Issuer>()
+            .AddHostedService(provider => provider.GetRequiredService<Issuer>())
+            // Before the server, which shows what the watch has made.
+            .AddHostedService<CertificateWatch>()
+            .AddSingleton<EstEndpoints>()
+            .AddSingleton<SelfEndpoints>()
+            .AddSingleton<SecureServer>()
+            .AddHostedService(provider => provider.GetRequiredService<SecureServer>());
+        return services;
+    }
+}

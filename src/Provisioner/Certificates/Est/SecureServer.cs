@@ -1,0 +1,81 @@
+using System.Net.Security;
+using System.Security.Authentication;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Https;
+
+namespace Provisioner.Certificates.Est;
+
+/// <summary>
+/// The secure plane's own Kestrel: HTTPS, with a client certificate where there is one. Any is let through the handshake, which proves that
+/// the client holds its key; each endpoint looks it up in the record, so that a refusal has a reason and not just an alert of TLS.
+/// </summary>
+internal sealed class SecureServer(SecureOptions options, ServerIdentity identity, IServiceProvider services, ILoggerFactory loggers) : IHostedService, IAsyncDisposable
+{
+    private WebApplication? app;
+
+    /// <summary>The port it listens on, also when any was asked for.</summary>
+    public int Port { get; private set; } = options.Port;
+
+    /// <exception cref="IOException">The address or port cannot be listened on; says which and what to do.</exception>
+    public async Task StartAsync(CancellationToken cancellationToken)
+    {
+        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
+        builder.Services.AddSingleton(loggers).AddRouting();
+        // One service, two servers: what the endpoints use is the appliance's.
+        builder.Services.AddSingleton(_ => services.GetRequiredService<EstEndpoints>()).AddSingleton(_ => services.GetRequiredService<SelfEndpoints>());
+        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
+        {
+            kestrel.Listen(options.Address, options.Port, listen =>
+            {
+                listen.Protocols = HttpProtocols.Http1AndHttp2;
+                listen.UseHttps(new TlsHandshakeCallbackOptions
+                {
+                    HandshakeTimeout = TimeSpan.FromSeconds(10),
+                    OnConnection = _ => ValueTask.FromResult(Handshake()),
+                });
+            });
+            kestrel.AddServerHeader = false;
+            kestrel.Limits.MaxRequestBodySize = 64 * 1024;
+            kestrel.Limits.MaxConcurrentConnections = 4096;
+            kestrel.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(10);
+        });
+        app = builder.Build();
+        app.UseRouting();
+        EstEndpoints.Map(app);
+        SelfEndpoints.Map(app);
+        app.MapGet("/healthz", () => "ok\n");
+        try
+        {
+            await app.StartAsync(cancellationToken);
+        }
+        catch (IOException e) when (e.InnerException is AddressInUseException or null || e.GetBaseException() is System.Net.Sockets.SocketException)
+        {
+            throw new IOException($"cannot listen on https {options.Address}:{options.Port}: {e.GetBaseException().Message}. Stop what uses it (ss -ltnp 'sport = :{options.Port}'), or set secure.port in the configuration.", e);
+        }
+        Port = new Uri(app.Urls.First()).Port;
+    }
+
+    public async Task StopAsync(CancellationToken cancellationToken)
+    {
+        if (app is not null)
+            await app.StopAsync(cancellationToken);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (app is not null)
+            await app.DisposeAsync();
+    }
+
+    private SslServerAuthenticationOptions Handshake() => new()
+    {
+        ServerCertificateContext = identity.Context ?? throw new AuthenticationException("there is no certificate yet: the authority waits for the clock to be synchronised"),
+        EnabledSslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13,
+        ClientCertificateRequired = true,
+        // Without one as well: a host that enrols has none yet. What it is worth, the record says.
+        RemoteCertificateValidationCallback = (_, _, _, _) => true,
+        CertificateRevocationCheckMode = System.Security.Cryptography.X509Certificates.X509RevocationMode.NoCheck,
+        ApplicationProtocols = [SslApplicationProtocol.Http2, SslApplicationProtocol.Http11],
+    };
+}
