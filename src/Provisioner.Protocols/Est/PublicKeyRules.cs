@@ -20,6 +20,7 @@ public static class PublicKeyRules
     private const string UseInstead = "use EC P-256, P-384, P-521 or RSA 2048 to 8192";
     private const int MinimumExponent = 65537;
     private const int MaximumExponentBits = 256;
+    private const int WideExponentModulusBits = 3072;
 
     /// <summary>Looks at a public key.</summary>
     /// <param name="subjectPublicKeyInfo">DER of it, with its algorithm (RFC 5280 §4.1.2.7).</param>
@@ -139,7 +140,7 @@ public static class PublicKeyRules
         var modulus = Unsigned(modulusOctets);
         var exponent = Unsigned(exponentOctets);
         var bits = (int)modulus.GetBitLength();
-        reason = FindWrongSize(bits) ?? FindWrongExponent(exponent) ?? RsaWeakness.Find(modulus);
+        reason = FindWrongSize(bits) ?? FindWrongExponent(exponent, bits) ?? RsaWeakness.Find(modulus);
         if (reason is not null)
             return false;
         kind = new PublicKeyKind(PublicKeyAlgorithm.Rsa, bits);
@@ -154,12 +155,15 @@ public static class PublicKeyRules
     };
 
     /// <summary>2^16 &lt; e &lt; 2^256 and odd (FIPS 186-5 §5.1).</summary>
-    private static string? FindWrongExponent(BigInteger exponent)
+    private static string? FindWrongExponent(BigInteger exponent, int modulusBits)
     {
         if (exponent.GetBitLength() > MaximumExponentBits)
             return $"the RSA exponent has {exponent.GetBitLength()} bits, it must be below 2^{MaximumExponentBits}: use {MinimumExponent}";
         if (exponent.IsEven)
             return $"the RSA exponent {exponent} is even, so that no private key exists: use {MinimumExponent}";
+        // OPENSSL_RSA_MAX_PUBEXP_BITS: no OpenSSL verifies what such a key signs.
+        if (modulusBits > WideExponentModulusBits && exponent.GetBitLength() > 64)
+            return $"the RSA exponent has {exponent.GetBitLength()} bits, with a modulus of more than {WideExponentModulusBits} bits it must be below 2^64: use {MinimumExponent}";
         return exponent < MinimumExponent ? $"the RSA exponent is {exponent}, {MinimumExponent} is the least" : null;
     }
 

@@ -49,10 +49,13 @@ request two-names "$(ec P-256)" -subj '/CN=first/CN=second'
 request no-subject "$(ec P-256)" -subj /
 request pss256 "$(rsa 2048)" -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:digest
 request pss512 "$(rsa 2048)" -sha512 -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:digest
+wide=$(python3 -c 'print(2 ** 255 + 95)')
+request wide-exponent "$(rsa 2048) -pkeyopt rsa_keygen_pubexp:$wide"
 
 # Refused, each for one reason.
 request refused-rsa1024 "$(rsa 1024)"
 request refused-e3 "$(rsa 2048) -pkeyopt rsa_keygen_pubexp:3"
+request refused-wide-exponent "$(rsa 4096) -pkeyopt rsa_keygen_pubexp:$wide"
 request refused-secp256k1 "$(ec secp256k1)"
 request refused-brainpool "$(ec brainpoolP256r1)"
 request refused-p224 "$(ec P-224)"
