@@ -60,20 +60,7 @@ internal sealed class FileKeyStore(string directory, Secret passphrase) : IKeySt
             // AES in CBC mode has no seal: what came out is no key, and whether the passphrase or the file is to blame cannot be told.
             $"{What} '{path}' is not opened by the passphrase from {passphrase.Origin}: it was made with another one, or the file is damaged. "
             + "Bring back the passphrase that belongs to it, or both from one backup.");
-        SigningKey opened;
-        try
-        {
-            opened = new SigningKey(id, key);
-        }
-        catch (KeyStoreException)
-        {
-            key.Dispose();
-            throw;
-        }
-        if (opened.IsPair())
-            return opened;
-        opened.Dispose();
-        throw Damaged(path, "its private and its public part do not belong together");
+        return SigningKey.Try(id, key, $"in '{path}'");
     }
 
     public bool Exists(string id) => Path.Exists(PathOf(id));

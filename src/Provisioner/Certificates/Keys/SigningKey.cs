@@ -16,14 +16,11 @@ internal sealed class SigningKey : IDisposable
 {
     private readonly AsymmetricAlgorithm key;
 
-    /// <param name="id">The name it has in its store.</param>
-    /// <param name="key">An <see cref="ECDsa"/> or an <see cref="RSA"/>; it is disposed with this.</param>
-    /// <exception cref="KeyStoreException">It is of another kind than those of <see cref="KeyAlgorithm"/>.</exception>
-    public SigningKey(string id, AsymmetricAlgorithm key)
+    private SigningKey(string id, KeyAlgorithm algorithm, AsymmetricAlgorithm key)
     {
         Id = id;
+        Algorithm = algorithm;
         this.key = key;
-        Algorithm = AlgorithmOf(id, key);
         Generator = new OneAtATime(key is ECDsa ec
             ? X509SignatureGenerator.CreateForECDsa(ec)
             : X509SignatureGenerator.CreateForRSA((RSA)key, RSASignaturePadding.Pkcs1));
@@ -41,8 +38,34 @@ internal sealed class SigningKey : IDisposable
 
     public PublicKey PublicKey { get; }
 
-    /// <summary>Signs something of no meaning and verifies it by the public key: a damaged or mismatched pair is found before it signs a certificate.</summary>
-    public bool IsPair()
+    /// <summary>
+    /// Takes a key after a trial: it signs something of no meaning, which is verified by the public key. A damaged or mismatched pair
+    /// is found before it signs a certificate.
+    /// </summary>
+    /// <param name="id">The name it has in its store.</param>
+    /// <param name="key">An <see cref="ECDsa"/> or an <see cref="RSA"/>; it is disposed with this, or here when this fails.</param>
+    /// <param name="where">Where it is, for messages: "in '/…'".</param>
+    /// <exception cref="KeyStoreException">It is of another kind than those of <see cref="KeyAlgorithm"/>, or no pair.</exception>
+    public static SigningKey Try(string id, AsymmetricAlgorithm key, string where)
+    {
+        try
+        {
+            var tried = new SigningKey(id, AlgorithmOf(id, key, where), key);
+            return tried.IsPair() ? tried
+                : throw new KeyStoreException($"The private and the public part of the key '{id}' {where} do not belong together: one is damaged or was replaced. Bring it back from a backup.");
+        }
+        catch
+        {
+            key.Dispose();
+            throw;
+        }
+    }
+
+    public override string ToString() => $"{Id} ({Algorithm})";
+
+    public void Dispose() => key.Dispose();
+
+    private bool IsPair()
     {
         var data = RandomNumberGenerator.GetBytes(32);
         try
@@ -62,25 +85,21 @@ internal sealed class SigningKey : IDisposable
         }
     }
 
-    public override string ToString() => $"{Id} ({Algorithm})";
-
-    public void Dispose() => key.Dispose();
-
-    private static KeyAlgorithm AlgorithmOf(string id, AsymmetricAlgorithm key) => key switch
+    private static KeyAlgorithm AlgorithmOf(string id, AsymmetricAlgorithm key, string where) => key switch
     {
         ECDsa ec when ec.ExportParameters(includePrivateParameters: false).Curve is { IsNamed: true } curve => curve.Oid.Value switch
         {
             Curves.P256 => KeyAlgorithm.EcP256,
             Curves.P384 => KeyAlgorithm.EcP384,
-            _ => throw Unknown(id, $"an EC key on the curve {curve.Oid.FriendlyName ?? curve.Oid.Value}"),
+            _ => throw Unknown(id, where, $"an EC key on the curve {curve.Oid.FriendlyName ?? curve.Oid.Value}"),
         },
         RSA { KeySize: 3072 } => KeyAlgorithm.Rsa3072,
-        RSA rsa => throw Unknown(id, $"an RSA key of {rsa.KeySize} bits"),
-        _ => throw Unknown(id, "of another kind"),
+        RSA rsa => throw Unknown(id, where, $"an RSA key of {rsa.KeySize} bits"),
+        _ => throw Unknown(id, where, "of another kind"),
     };
 
-    private static KeyStoreException Unknown(string id, string what) =>
-        new($"The key '{id}' is {what}; an authority's key is EC on P-256 or P-384, or RSA of 3072 bits.");
+    private static KeyStoreException Unknown(string id, string where, string what) =>
+        new($"The key '{id}' {where} is {what}; an authority's key is EC on P-256 or P-384, or RSA of 3072 bits.");
 
     /// <summary>.NET promises nothing for one key used by two threads, and a session of a token does one thing at a time.</summary>
     private sealed class OneAtATime(X509SignatureGenerator inner) : X509SignatureGenerator

@@ -1,0 +1,80 @@
+using System.Reflection;
+using System.Runtime.InteropServices;
+using Net.Pkcs11Interop.Common;
+using Net.Pkcs11Interop.HighLevelAPI;
+
+namespace Provisioner.Certificates.Keys;
+
+/// <summary>
+/// A token's PKCS#11 library, loaded and initialised once in this process however many stores use it: C_Finalize of one would end it
+/// for all (PKCS#11 2.40 base specification section 5.4).
+/// </summary>
+internal sealed class Pkcs11Module : IDisposable
+{
+    private static readonly Lock Gate = new();
+    private static readonly Dictionary<string, Pkcs11Module> Loaded = [];
+
+    private readonly string path;
+    private int users;
+
+    /// <summary>
+    /// Pkcs11Interop loads a token's library by dlopen from "libdl", a name that is there only where a compiler is; libdl.so.2 is
+    /// always (glibc 2.34 moved its content to libc and kept the file).
+    /// </summary>
+    static Pkcs11Module() => NativeLibrary.SetDllImportResolver(typeof(IPkcs11Library).Assembly, FindLibdl);
+
+    private Pkcs11Module(string path, IPkcs11Library library)
+    {
+        this.path = path;
+        Library = library;
+    }
+
+    public IPkcs11Library Library { get; }
+
+    /// <exception cref="KeyStoreException">There is no such library, or it does not start.</exception>
+    public static Pkcs11Module Load(string path)
+    {
+        if (!File.Exists(path))
+            throw new KeyStoreException($"The PKCS#11 library '{path}' is missing. Install the token's software, or correct 'ca.pkcs11.library' in the configuration (SoftHSM's is /usr/lib/softhsm/libsofthsm2.so).");
+        // Two names of one file are one library in this process.
+        var real = File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName ?? Path.GetFullPath(path);
+        lock (Gate)
+        {
+            if (!Loaded.TryGetValue(real, out var module))
+                Loaded.Add(real, module = new Pkcs11Module(real, Start(path)));
+            module.users++;
+            return module;
+        }
+    }
+
+    public void Dispose()
+    {
+        lock (Gate)
+        {
+            if (--users > 0)
+                return;
+            Loaded.Remove(path);
+            Library.Dispose();
+        }
+    }
+
+    private static IPkcs11Library Start(string path)
+    {
+        try
+        {
+            var factories = new Pkcs11InteropFactories();
+            return factories.Pkcs11LibraryFactory.LoadPkcs11Library(factories, path, AppType.MultiThreaded);
+        }
+        catch (Pkcs11Exception exception)
+        {
+            throw new KeyStoreException($"The PKCS#11 library '{path}' does not start ({exception.RV}): its own configuration, which the token's manual names, is the place to look.", exception);
+        }
+        catch (Exception exception) when (exception is UnmanagedException or LibraryArchitectureException)
+        {
+            throw new KeyStoreException($"'{path}' is not a PKCS#11 library for this machine: {exception.Message}", exception);
+        }
+    }
+
+    private static nint FindLibdl(string name, Assembly assembly, DllImportSearchPath? search) =>
+        name == "libdl" && NativeLibrary.TryLoad("libdl.so.2", out var libdl) ? libdl : 0;
+}
