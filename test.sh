@@ -19,7 +19,7 @@ elif [ "$(id -u)" -ne 0 ]; then
 else
   echo "== What is needed"
   status=0
-  .ci/install boot peers || status=$?
+  .ci/install boot peers diskless || status=$?
   # 3: this distribution has no image to boot. The tests that need one skip, and say so.
   case "$status" in
     0) export PROVISIONER_LAB_REQUIRED=1 ;;
