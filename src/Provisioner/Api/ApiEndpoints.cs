@@ -9,6 +9,7 @@ internal static class ApiEndpoints
         api.MapResources();
         api.MapHosts();
         api.MapRecords();
+        api.MapCertificates();
         api.MapEvents();
         api.MapBoot();
         api.MapImages();

@@ -2,10 +2,12 @@ using System.Globalization;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Provisioner.Certificates;
 using Provisioner.Events;
 using Provisioner.Hosts;
 using Provisioner.Networks;
 using Provisioner.Resources;
+using Provisioner.Storage;
 
 namespace Provisioner.Api;
 
@@ -56,6 +58,7 @@ internal static class Json
         ["profile"] = installation.Profile,
         ["image"] = installation.Image,
         ["open"] = installation.IsOpenAt(now),
+        ["enrolOnly"] = installation.EnrolOnly ? true : null,
         ["openedAt"] = At(installation.OpenedAt),
         ["closesAt"] = At(installation.ClosesAt),
         ["closedAt"] = At(installation.ClosedAt),
@@ -71,6 +74,36 @@ internal static class Json
         ["hostName"] = lease.HostName,
         ["endsAt"] = At(lease.EndsAt),
         ["declined"] = lease.Declined,
+    });
+
+    public static JsonObject Of(Certificate certificate, Snapshot snapshot, DateTimeOffset now) => WithoutNulls(new()
+    {
+        ["serial"] = certificate.Serial,
+        ["host"] = certificate.Host,
+        ["authority"] = certificate.Authority,
+        ["state"] = certificate.IsRevoked ? "revoked" : now > certificate.NotAfter ? "over"
+            : snapshot.GoodCertificateOf(certificate.Host, now)?.Serial == certificate.Serial ? "good" : "replaced",
+        ["issuedAt"] = At(certificate.IssuedAt),
+        ["notBefore"] = At(certificate.NotBefore),
+        ["notAfter"] = At(certificate.NotAfter),
+        ["renewAfter"] = certificate.IsGoodAt(now) ? At(RenewalPlan.For(certificate, snapshot).RenewAfter) : null,
+        ["renews"] = certificate.Renews,
+        ["installation"] = certificate.Installation,
+        ["revokedAt"] = At(certificate.RevokedAt),
+        ["revokedBecause"] = certificate.RevokedBecause is { } reason ? Word(reason) : null,
+    });
+
+    public static JsonObject Of(Alert alert) => WithoutNulls(new()
+    {
+        ["id"] = alert.Id,
+        ["severity"] = Word(alert.Severity),
+        ["host"] = alert.Host,
+        ["message"] = alert.Message,
+        ["remedy"] = alert.Remedy,
+        ["firstAt"] = At(alert.FirstAt),
+        ["lastAt"] = At(alert.LastAt),
+        ["times"] = alert.Times,
+        ["dismissedAt"] = At(alert.DismissedAt),
     });
 
     public static JsonObject List(IEnumerable<JsonObject> items) => new() { ["items"] = new JsonArray([.. items]) };

@@ -53,7 +53,7 @@ internal static partial class Problems
             refused.Mistakes.Count == 1 ? Sentence(refused.Mistakes[0]) : $"{refused.Mistakes.Count} mistakes; nothing was changed.",
             refused.Mistakes),
         TemplateException template => new(422, template.Message, []),
-        StoreException store => new(503, store.Message, []),
+        StoreException or Certificates.Keys.KeyStoreException => new(503, exception.Message, []),
         BadHttpRequestException { StatusCode: 413 } => new(413, "The body is larger than this address takes.", []),
         BadHttpRequestException bad => new(bad.StatusCode, bad.Message, []),
         _ => new(500, $"The service failed at this: {exception.Message} Its log has the details.", []),

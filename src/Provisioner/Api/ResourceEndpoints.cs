@@ -77,11 +77,14 @@ internal static class ResourceEndpoints
         {
             var now = time.GetUtcNow();
             var installation = snapshot.Installations.GetValueOrDefault(host.Name);
+            var certificate = snapshot.GoodCertificateOf(host.Name, now);
             var lastAnswered = events.LastAnswered(host);
             json["status"] = Json.WithoutNulls(new JsonObject
             {
-                ["state"] = HostStates.Of(installation, lastAnswered, now).ToString(),
+                ["state"] = HostStates.Of(host, installation, lastAnswered, certificate is not null, now).ToString(),
                 ["lastAnswered"] = Json.At(lastAnswered),
+                ["retiredAt"] = Json.At(host.RetiredAt),
+                ["certificate"] = certificate is null ? null : Json.Of(certificate, snapshot, now),
                 ["installation"] = installation is null ? null : Json.Of(installation, now),
             });
         }

@@ -1,3 +1,4 @@
+using Provisioner.Certificates;
 using Provisioner.Protocols;
 using Provisioner.Resources;
 
@@ -39,6 +40,8 @@ internal static class ApplianceConfiguration
         shape.Default("http", Http(), o => o.Http, (o, v) => o with { Http = v }, "The boot plane over HTTP.");
         shape.Default("tftp", Tftp(), o => o.Tftp, (o, v) => o with { Tftp = v }, "The boot plane over TFTP.");
         shape.Default("dhcp", Dhcp(), o => o.Dhcp, (o, v) => o with { Dhcp = v }, "DHCP's ports; whether it answers is said by each Network.");
+        shape.Default("secure", CertificateFields.Secure, o => o.Secure, (o, v) => o with { Secure = v }, "The secure plane: HTTPS for hosts.");
+        shape.Default("ca", CertificateFields.Ca, o => o.Ca, (o, v) => o with { Ca = v }, "The authority that signs hosts' certificates.");
         shape.Optional("loaders", new ListKind<string>(path), o => o.Loaders, (o, v) => o with { Loaders = v }, "Directories of boot loaders.");
         shape.Default("events", Events(), o => o.Events, (o, v) => o with { Events = v }, "The record of what happened.");
         shape.Check((options, report) =>
@@ -50,6 +53,8 @@ internal static class ApplianceConfiguration
             }
             if (options.Dhcp.Port == options.Dhcp.ProxyPort && options.Dhcp.Port != 0)
                 report("dhcp.proxyPort", "is the same as dhcp.port", $"{options.Dhcp.ProxyPort}", "a port of its own");
+            if (options.Secure.Port == options.Http.Port && options.Http.Port != 0)
+                report("secure.port", "is the same TCP port as http.port", $"{options.Secure.Port}", "a port of its own");
             foreach (var (key, port) in new[] { ("dhcp.port", options.Dhcp.Port), ("dhcp.proxyPort", options.Dhcp.ProxyPort) })
             {
                 if (port == options.Tftp.Port && port != 0)
@@ -100,7 +105,7 @@ internal static class ApplianceConfiguration
     }
 
     // 0.0.0.0 is right here, and nowhere else.
-    private static ScalarKind<Ipv4Address> Address => new("an IPv4 address", "an address of this machine such as 10.77.0.1, or 0.0.0.0 for all",
+    internal static ScalarKind<Ipv4Address> Address => new("an IPv4 address", "an address of this machine such as 10.77.0.1, or 0.0.0.0 for all",
         (string text, out Ipv4Address value, out string? wrong) =>
         {
             wrong = null;
@@ -108,5 +113,5 @@ internal static class ApplianceConfiguration
         },
         value => value.ToString());
 
-    private static ScalarKind<int> Port => Values.Integer(0, 65535);
+    internal static ScalarKind<int> Port => Values.Integer(0, 65535);
 }

@@ -5,6 +5,7 @@ using Provisioner.Boot;
 using Provisioner.Boot.Dhcp;
 using Provisioner.Boot.Http;
 using Provisioner.Boot.Tftp;
+using Provisioner.Certificates;
 using Provisioner.Images;
 using Provisioner.Networks;
 using Provisioner.Storage;
@@ -33,6 +34,7 @@ internal static class ApplianceHost
             .AddSingleton<ApplianceStatus>()
             .AddSingleton<AddressBook>()
             .AddStorage(options.DataDirectory, new StoreLimits { Events = options.Events.Retention })
+            .AddCertificates(options.Ca, options.Secure, options.DataDirectory)
             .AddImages(options.DataDirectory)
             .AddDhcp(new DhcpSettings { ServerPort = options.Dhcp.Port, ProxyPort = options.Dhcp.ProxyPort, HttpPort = options.Http.Port })
             .AddTftp(new TftpOptions

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Provisioner.Certificates;
 using Provisioner.Protocols;
 using Provisioner.Storage;
 
@@ -18,6 +19,12 @@ public sealed record ApplianceOptions
     public TftpSettings Tftp { get; init; } = new();
 
     public DhcpPorts Dhcp { get; init; } = new();
+
+    /// <summary>The secure plane: certificates for hosts.</summary>
+    public SecureOptions Secure { get; init; } = new();
+
+    /// <summary>The authority that signs them.</summary>
+    public CertificateOptions Ca { get; init; } = new();
 
     /// <summary>Directories of boot loaders, looked through before the distribution's own.</summary>
     public ImmutableArray<string> Loaders { get; init; } = [];

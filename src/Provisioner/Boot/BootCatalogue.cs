@@ -1,3 +1,4 @@
+using Provisioner.Certificates;
 using Provisioner.Images;
 using Provisioner.Networks;
 using Provisioner.Protocols;
@@ -14,17 +15,19 @@ namespace Provisioner.Boot;
 /// boot/MAC/LOADER                     its boot loader, for HTTP Boot
 /// …/grub.cfg, …/grub.cfg-01-MAC       what GRUB asks for, under whatever prefix is built into it
 /// images/IMAGE/PATH                   imported files
+/// ca.pem, crl, crl/AUTHORITY          the authority's certificates and revocation lists
 /// NAME, PREFIX/…/NAME                 boot loaders, and files of the asking host's image by the tail of their path
 /// </code>
 /// A name is looked up, never joined to a path.
 /// </summary>
-public sealed class BootCatalogue(
+internal sealed class BootCatalogue(
     CurrentState state,
     AddressBook addresses,
     BootDecider decider,
     LoaderCatalogue loaders,
     BootScripts scripts,
     ImageStore images,
+    PublishedCertificates certificates,
     TimeProvider time) : IBootCatalogue
 {
     // iPXE is quickest with a script whose type and length it knows.
@@ -42,6 +45,10 @@ public sealed class BootCatalogue(
             return path switch
             {
                 "boot.ipxe" or "autoexec.ipxe" or "boot.ipxe.0" => FirstIpxe(path, client),
+                PublishedCertificates.CaCertificates => InMemory(path, certificates.Trusted(), "application/x-pem-file", "the certificates to trust", "there is no authority yet"),
+                // The media type of RFC 2585 §4.2.
+                "crl" => InMemory(path, certificates.List(null), "application/pkix-crl", "the issuing authority's revocation list", "there is no authority yet"),
+                _ when Under("crl/", path, out var authority) => InMemory(path, certificates.List(authority), "application/pkix-crl", "an authority's revocation list", "there is no live authority of that id"),
                 _ when Under("boot/", path, out var rest) => OfMachine(path, rest, client, query),
                 _ when Under("images/", path, out var rest) => OfImage(path, rest),
                 _ when FileName(path).StartsWith("grub.cfg", StringComparison.Ordinal) => Grub(path, client),
@@ -56,6 +63,10 @@ public sealed class BootCatalogue(
 
     private BootLookup FirstIpxe(string path, BootClient client) =>
         Script(path, scripts.FirstIpxe(client.TftpPort == 0 ? [client.Root] : [client.Endpoint.HttpRoot, client.Root]), "the first script, the same for every machine");
+
+    private static BootLookup InMemory(string path, ReadOnlyMemory<byte>? content, string type, string reason, string missing) => content is { } found
+        ? BootLookup.Found(new BootAsset.InMemory(path, found, type, reason))
+        : BootLookup.Missing(missing);
 
     // boot/MAC/…
     private BootLookup OfMachine(string path, string rest, BootClient client, string? query)

@@ -3,7 +3,6 @@ using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Provisioner.Appliance;
 using Provisioner.Certificates.Keys;
-using Provisioner.Protocols.Est;
 using Provisioner.Resources;
 using Provisioner.Storage;
 
@@ -80,7 +79,7 @@ internal sealed class CertificateAuthority(
         {
             if (state.Snapshot.Authorities.Values.Any(a => a.IsLive))
                 return true;
-            var (made, _) = Create(options.Algorithm, signSelf: true);
+            var made = Create(options.Algorithm, signSelf: true);
             var first = made with { State = AuthorityState.Issuing, IssuingSince = made.CreatedAt };
             await writer.ChangeAsync(editor => AuthorityChanges.Add(editor, first, "first start", null), ct);
             return true;
@@ -101,7 +100,7 @@ internal sealed class CertificateAuthority(
             if (AuthorityChanges.Coming(state.Snapshot) is { } coming && (algorithm is null || algorithm == coming.Algorithm) && coming.State == (signSelf ? AuthorityState.Next : AuthorityState.Pending))
                 return coming;
             AuthorityChanges.RefuseUnlessIdle(state.Snapshot);
-            var (made, _) = Create(algorithm ?? options.Algorithm, signSelf);
+            var made = Create(algorithm ?? options.Algorithm, signSelf);
             return await writer.ChangeAsync(editor => AuthorityChanges.Add(editor, made, signSelf ? "it signed itself" : "to be signed by another authority", actor), ct);
         }
         finally
@@ -164,7 +163,7 @@ internal sealed class CertificateAuthority(
         oneAtATime.Dispose();
     }
 
-    private (Authority Authority, string Id) Create(KeyAlgorithm algorithm, bool signSelf)
+    private Authority Create(KeyAlgorithm algorithm, bool signSelf)
     {
         var id = RandomNumberGenerator.GetHexString(16, lowercase: true);
         var store = keys.Default;
@@ -186,15 +185,16 @@ internal sealed class CertificateAuthority(
         {
             var der = SigningAuthority.SignSelf(key, subject, now, options.AuthorityLifetime);
             using var certificate = X509CertificateLoader.LoadCertificate(der);
+            var (notBefore, notAfter) = Validity.Of(certificate);
             authority = authority with
             {
                 State = AuthorityState.Next,
                 Der = der,
-                NotBefore = certificate.NotBefore.ToUniversalTime(),
-                NotAfter = certificate.NotAfter.ToUniversalTime(),
+                NotBefore = notBefore,
+                NotAfter = notAfter,
             };
         }
-        return (authority, id);
+        return authority;
     }
 
     private static string KeyHash(PublicKey key) => Convert.ToHexStringLower(SHA256.HashData(key.ExportSubjectPublicKeyInfo()));

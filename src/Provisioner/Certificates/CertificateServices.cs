@@ -14,6 +14,7 @@ internal static class CertificateServices
             .AddSingleton(_ => new AuthorityKeys(options.Keys, dataDirectory))
             .AddSingleton<CertificateAuthority>()
             .AddSingleton<RevocationLists>()
+            .AddSingleton<PublishedCertificates>()
             .AddSingleton<ServerIdentity>()
             .AddSingleton<TokenGuard>()
             .AddSingleton<Issuer>()

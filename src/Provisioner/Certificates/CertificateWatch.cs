@@ -1,4 +1,3 @@
-using Provisioner.Appliance;
 using Provisioner.Certificates.Keys;
 using Provisioner.Events;
 using Provisioner.Resources;

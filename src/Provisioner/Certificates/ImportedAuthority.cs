@@ -46,8 +46,9 @@ internal static class ImportedAuthority
             Wrong($"its key usage is {usage}", "keyCertSign and cRLSign");
         if (own.SignatureAlgorithm.Value is "1.2.840.113549.1.1.5" or "1.2.840.113549.1.1.4" or "1.2.840.10045.4.1")
             Wrong($"it is signed with {own.SignatureAlgorithm.FriendlyName}", "SHA-256 or stronger, which IAM Roles Anywhere asks for");
-        if (now < own.NotBefore || now >= own.NotAfter)
-            Wrong($"it is good from {own.NotBefore.ToUniversalTime():u} to {own.NotAfter.ToUniversalTime():u}", "a certificate that is good now");
+        var validity = Validity.Of(own);
+        if (!validity.Contains(now))
+            Wrong($"it is good from {validity}", "a certificate that is good now");
         // Those that were issued name the authority as it was called then.
         if (authority.IssuingSince is not null && !own.SubjectName.RawData.AsSpan().SequenceEqual(new X500DistinguishedName(authority.Subject).RawData))
             Wrong($"its subject is '{own.Subject}'", $"'{authority.Subject}', the issuer that stands in certificates made before");
@@ -60,8 +61,8 @@ internal static class ImportedAuthority
             Subject = own.SubjectName.Name,
             Der = own.RawData,
             Chain = [.. chain.Select(c => c.RawData)],
-            NotBefore = own.NotBefore.ToUniversalTime(),
-            NotAfter = own.NotAfter.ToUniversalTime(),
+            NotBefore = validity.NotBefore,
+            NotAfter = validity.NotAfter,
         };
     }
 

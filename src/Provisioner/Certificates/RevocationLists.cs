@@ -15,7 +15,7 @@ internal sealed record ServedRevocationList(
 /// The revocation lists of the live authorities: made anew at once when a certificate is revoked, and each day long before they are over.
 /// Served from memory; only their numbers are stored, before a list with that number is seen.
 /// </summary>
-internal sealed class RevocationLists(CurrentState state, StateWriter writer, CertificateAuthority authority, TimeProvider time)
+internal sealed class RevocationLists(CurrentState state, StateWriter writer, CertificateAuthority authority, TimeProvider time) : IDisposable
 {
     /// <summary>What ImportCrl takes, as PEM (https://docs.aws.amazon.com/rolesanywhere/latest/APIReference/API_ImportCrl.html).</summary>
     public const int MaximumBytes = 300_000;
@@ -69,6 +69,8 @@ internal sealed class RevocationLists(CurrentState state, StateWriter writer, Ce
 
     /// <summary>Something was revoked that is on no list yet.</summary>
     public bool IsBehind(Snapshot snapshot) => Volatile.Read(ref lists).Values.Any(made => !ReferenceEquals(made.Revoked, snapshot.Revoked));
+
+    public void Dispose() => oneAtATime.Dispose();
 
     private bool IsStale(Authority one) =>
         !lists.TryGetValue(one.Id, out var made) || !ReferenceEquals(made.Revoked, state.Snapshot.Revoked)

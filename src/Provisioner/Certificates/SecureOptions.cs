@@ -1,12 +1,12 @@
 using System.Collections.Immutable;
-using System.Net;
+using Provisioner.Protocols;
 
 namespace Provisioner.Certificates;
 
 /// <summary>The configuration key <c>secure</c>: where the secure plane listens, and by which names.</summary>
 public sealed record SecureOptions
 {
-    public IPAddress Address { get; init; } = IPAddress.Any;
+    public Ipv4Address Address { get; init; }
 
     /// <summary>0 takes any free port.</summary>
     public int Port { get; init; } = 8443;

@@ -74,7 +74,7 @@ internal sealed class ServerIdentity(CurrentState state, StateWriter writer, Cer
         }, ct);
         using var bare = X509CertificateLoader.LoadCertificate(made.Der);
         var withKey = bare.CopyWithPrivateKey(key);
-        var above = new X509Certificate2Collection([.. signed.Chain.Prepend(signed.Der!).Select(der => X509CertificateLoader.LoadCertificate(der))]);
+        var above = new X509Certificate2Collection(signed.Chain.Prepend(signed.Der!).Select(der => X509CertificateLoader.LoadCertificate(der)).ToArray());
         var context = SslStreamCertificateContext.Create(withKey, above, offline: true);
         Volatile.Write(ref shown, new Shown(context, signed.Der!, names, made.NotBefore, made.NotAfter));
     }

@@ -61,7 +61,7 @@ internal sealed class SigningAuthority : IDisposable
     /// <summary>An authority that signs itself.</summary>
     public static byte[] SignSelf(SigningKey key, X500DistinguishedName subject, DateTimeOffset now, TimeSpan lifetime)
     {
-        var (notBefore, notAfter) = Validity(now, lifetime);
+        var (notBefore, notAfter) = Validity.From(now, lifetime);
         using var made = CertificateProfiles.Authority(subject, key.PublicKey, key.Hash).Create(subject, key.Generator, notBefore, notAfter, CertificateProfiles.NewSerial());
         return made.RawData;
     }
@@ -72,12 +72,7 @@ internal sealed class SigningAuthority : IDisposable
 
     private Certificate Sign(CertificateRequest request, string host, CertificatePurpose purpose, ReadOnlySpan<byte> publicKey, DateTimeOffset now, TimeSpan lifetime)
     {
-        var (notBefore, notAfter) = Validity(now, lifetime);
-        // A certificate that outlives its authority is refused by half of all verifiers, at a moment nobody expects.
-        if (notAfter > Record.NotAfter)
-            notAfter = Record.NotAfter;
-        if (notBefore < Record.NotBefore)
-            notBefore = Record.NotBefore;
+        var (notBefore, notAfter) = Validity.From(now, lifetime).Within(new Validity(Record.NotBefore, Record.NotAfter));
         var serial = CertificateProfiles.NewSerial();
         using var made = request.Create(certificate.SubjectName, key.Generator, notBefore, notAfter, serial);
         return new Certificate
@@ -92,12 +87,5 @@ internal sealed class SigningAuthority : IDisposable
             KeyHash = Convert.ToHexStringLower(SHA256.HashData(publicKey)),
             Der = made.RawData,
         };
-    }
-
-    // X.509 knows whole seconds; the last one is included (RFC 5280 §4.1.2.5).
-    private static (DateTimeOffset NotBefore, DateTimeOffset NotAfter) Validity(DateTimeOffset now, TimeSpan lifetime)
-    {
-        var from = DateTimeOffset.FromUnixTimeSeconds((now - CertificateOptions.Backdating).ToUnixTimeSeconds());
-        return (from, DateTimeOffset.FromUnixTimeSeconds((now + lifetime).ToUnixTimeSeconds()));
     }
 }

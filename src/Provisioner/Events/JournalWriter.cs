@@ -1,5 +1,6 @@
 using Provisioner.Hosts;
 using Provisioner.Networks;
+using Provisioner.Resources;
 using Provisioner.Storage;
 
 namespace Provisioner.Events;

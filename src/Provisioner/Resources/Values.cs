@@ -103,6 +103,18 @@ internal static class Values
         },
         value => Format(value));
 
+    /// <summary>A number of days such as <c>90d</c>.</summary>
+    public static ScalarKind<TimeSpan> Days(int minimum, int maximum) => new("a time in days", $"whole days such as 90d, from {minimum}d to {maximum}d",
+        (string text, out TimeSpan value, out string? wrong) =>
+        {
+            wrong = null;
+            if (!TryParseDuration(text, out value))
+                return false;
+            wrong = value < TimeSpan.FromDays(minimum) ? "is too short" : value > TimeSpan.FromDays(maximum) ? "is too long" : null;
+            return wrong is null;
+        },
+        value => Format(value));
+
     public static readonly ScalarKind<string> Name = OfText("a name", Texts.NameExpected, text => Texts.Name(text, 64));
 
     public static readonly ScalarKind<string> LabelValue = OfText("a label's value",

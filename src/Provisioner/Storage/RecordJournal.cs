@@ -44,24 +44,24 @@ internal sealed class RecordJournal : IDisposable
     /// <exception cref="StoreException">It cannot be opened, or its last whole line is damaged.</exception>
     public static RecordJournal Open(string path)
     {
-        SafeFileHandle? file = null;
+        SafeFileHandle? opening = null;
         try
         {
             var isNew = !File.Exists(path);
-            file = File.OpenHandle(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.Read);
+            opening = File.OpenHandle(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.Read);
             if (isNew)
             {
-                File.SetUnixFileMode(file, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+                File.SetUnixFileMode(opening, UnixFileMode.UserRead | UnixFileMode.UserWrite);
                 DirectorySync.Flush(Path.GetDirectoryName(path)!);
             }
-            var (length, last) = FindEnd(path, file);
-            if (length < RandomAccess.GetLength(file))
+            var (end, last) = FindEnd(path, opening);
+            if (end < RandomAccess.GetLength(opening))
             {
-                RandomAccess.SetLength(file, length);
-                RandomAccess.FlushToDisk(file);
+                RandomAccess.SetLength(opening, end);
+                RandomAccess.FlushToDisk(opening);
             }
-            var opened = new RecordJournal(path, file, length, last);
-            file = null;
+            var opened = new RecordJournal(path, opening, end, last);
+            opening = null;
             return opened;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
@@ -70,7 +70,7 @@ internal sealed class RecordJournal : IDisposable
         }
         finally
         {
-            file?.Dispose();
+            opening?.Dispose();
         }
     }
 
@@ -166,14 +166,14 @@ internal sealed class RecordJournal : IDisposable
     }
 
     // Only the end is read: to check the whole file at each start would take longer every year.
-    private static (long Length, long LastCommit) FindEnd(string path, SafeFileHandle file)
+    private static (long Length, long LastCommit) FindEnd(string path, SafeFileHandle handle)
     {
-        var length = RandomAccess.GetLength(file);
+        var size = RandomAccess.GetLength(handle);
         for (var window = 1 << 16; ; window *= 4)
         {
-            var start = Math.Max(0, length - window);
-            var tail = new byte[length - start];
-            ReadExactly(file, tail, start);
+            var start = Math.Max(0, size - window);
+            var tail = new byte[size - start];
+            ReadExactly(handle, tail, start);
             var end = tail.AsSpan().LastIndexOf((byte)'\n') + 1;
             if (end == 0 && start > 0)
                 continue;
@@ -188,11 +188,11 @@ internal sealed class RecordJournal : IDisposable
         }
     }
 
-    private static void ReadExactly(SafeFileHandle file, Span<byte> into, long offset)
+    private static void ReadExactly(SafeFileHandle handle, Span<byte> into, long offset)
     {
         while (into.Length > 0)
         {
-            var read = RandomAccess.Read(file, into, offset);
+            var read = RandomAccess.Read(handle, into, offset);
             if (read == 0)
                 throw new EndOfStreamException();
             into = into[read..];

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using Provisioner.Events;
 using Provisioner.Hosts;
 using Provisioner.Resources;
 using Provisioner.Storage;
