@@ -13,7 +13,7 @@ public static class EstMessage
     private const int LineLength = 64;
 
     /// <summary>
-    /// Reads a body. The header Content-Transfer-Encoding is of no interest, it is base64 in any case (RFC 8951 §3.1); white space may be
+    /// Reads a body. The header Content-Transfer-Encoding is of no interest, it is base64 in any case (RFC 8951 §3); white space may be
     /// anywhere.
     /// </summary>
     /// <param name="body">What the client sent.</param>
@@ -36,7 +36,7 @@ public static class EstMessage
         // The first byte of every SEQUENCE is also the digit 0 of base64, but the length after it, when it takes more than one byte, is not.
         if (body is [0x30, >= 0x80, ..])
         {
-            reason = "the body is DER as it is: send it in base64 (RFC 8951 §3.1)";
+            reason = "the body is DER as it is: send it in base64 (RFC 8951 §3)";
             return false;
         }
         var characters = new byte[body.Length];

@@ -36,7 +36,7 @@ internal static class RsaWeakness
     /// <summary>
     /// The primes of that library are k·M + (65537^a mod M), with M the product of many small primes, so that the modulus is a power
     /// of 65537 to each of them (Nemec, Sys, Svenda, Klinec, Matyas: "The Return of Coppersmith's Attack", §2). Of other
-    /// moduli about one in 100 million is.
+    /// moduli about one in 240 million is.
     /// </summary>
     internal static bool HasInfineonFingerprint(BigInteger modulus)
     {

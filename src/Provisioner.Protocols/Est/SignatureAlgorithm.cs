@@ -81,9 +81,7 @@ internal sealed record SignatureAlgorithm(PublicKeyAlgorithm Key, HashAlgorithmN
         {
             if (Padding is null)
             {
-                // RFC 5480 §A: SEQUENCE of r and s. What is not DER to the last byte is refused: one signature, one encoding.
-                if (!Der.TryCheck(signature, "signature", out _))
-                    return false;
+                // RFC 3279 §2.2.3: SEQUENCE of r and s, which the system's library wants in DER and whole.
                 using var ecdsa = ECDsa.Create();
                 ecdsa.ImportSubjectPublicKeyInfo(subjectPublicKeyInfo, out _);
                 return ecdsa.VerifyData(signed, signature, Hash, DSASignatureFormat.Rfc3279DerSequence);

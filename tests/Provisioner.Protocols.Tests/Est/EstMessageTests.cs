@@ -44,7 +44,7 @@ public sealed class EstMessageTests
     public void Recognises_DER_that_was_not_encoded()
     {
         Assert.False(EstMessage.TryDecode(Csr.Fixture("p256"), out _, out var reason));
-        Assert.Equal("the body is DER as it is: send it in base64 (RFC 8951 §3.1)", reason);
+        Assert.Equal("the body is DER as it is: send it in base64 (RFC 8951 §3)", reason);
     }
 
     [Fact]

@@ -113,10 +113,18 @@ public sealed class PublicKeyRulesTests
         Assert.Equal($"the public key's point has {2 * octets} octets, {name} has {2 * octets + 1}", ReasonFor(Csr.Ec(curve, good[..^1])));
         Assert.Equal($"the public key's point has {2 * octets + 2} octets, {name} has {2 * octets + 1}", ReasonFor(Csr.Ec(curve, [.. good, 0])));
         Assert.Equal("the public key has no point", ReasonFor(Csr.Ec(curve)));
-        // x + p is the same x to a reader that reduces: the one that does not would see another key.
-        var beyond = new byte[octets];
-        Array.Fill(beyond, (byte)0xFF);
-        Assert.Equal($"the public key's point is not on the curve {name}", ReasonFor(Csr.Ec(curve, [4, .. beyond, .. point.Y!])));
+    }
+
+    [Fact]
+    public void Coordinates_are_below_the_prime()
+    {
+        // x + p solves the equation as x does, but is another key to whom compares bytes. P-521 has the bits to spare.
+        var prime = BigInteger.Pow(2, 521) - 1;
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP521);
+        var point = key.ExportParameters(includePrivateParameters: false).Q;
+        var beyond = (new BigInteger(point.X!, isUnsigned: true, isBigEndian: true) + prime).ToByteArray(isUnsigned: true, isBigEndian: true);
+        Assert.Equal(66, beyond.Length);
+        Assert.Equal("the public key's point is not on the curve P-521", ReasonFor(Csr.Ec(Csr.P521, [4, .. beyond, .. point.Y!])));
     }
 
     [Fact]
