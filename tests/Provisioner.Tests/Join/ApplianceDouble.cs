@@ -7,7 +7,6 @@ using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Https;
 using Microsoft.Extensions.Logging;
 
@@ -80,11 +79,11 @@ internal sealed class ApplianceDouble : IAsyncDisposable
             https.ClientCertificateMode = ClientCertificateMode.AllowCertificate;
             https.ClientCertificateValidation = (_, _, _) => true;
         })));
-        var app = builder.Build();
-        appliance = new ApplianceDouble(app, authority);
-        app.Run(appliance.AnswerAsync);
-        await app.StartAsync();
-        appliance.Address = app.Urls.Single().Replace("[::1]", "127.0.0.1", StringComparison.Ordinal);
+        var server = builder.Build();
+        appliance = new ApplianceDouble(server, authority);
+        server.Run(appliance.AnswerAsync);
+        await server.StartAsync();
+        appliance.Address = server.Urls.Single();
         return appliance;
     }
 
@@ -169,7 +168,7 @@ internal sealed class ApplianceDouble : IAsyncDisposable
         using var chain = new X509Chain();
         chain.ChainPolicy.TrustMode = X509ChainTrustMode.CustomRootTrust;
         chain.ChainPolicy.RevocationMode = X509RevocationMode.NoCheck;
-        chain.ChainPolicy.CustomTrustStore.AddRange([.. Served]);
+        chain.ChainPolicy.CustomTrustStore.AddRange(Served.ToArray());
         if (client is not null && !Refused.ContainsKey(client.Thumbprint) && chain.Build(client))
             return true;
         await Answer(403, "This certificate is not taken.")(context);
@@ -207,7 +206,7 @@ internal sealed class ApplianceDouble : IAsyncDisposable
     });
 
     private static byte[] Pkcs7(IEnumerable<X509Certificate2> certificates) =>
-        new X509Certificate2Collection([.. certificates]).Export(X509ContentType.Pkcs7)!;
+        new X509Certificate2Collection(certificates.ToArray()).Export(X509ContentType.Pkcs7)!;
 
     private static Task AnswerCertificatesAsync(HttpContext context, IEnumerable<X509Certificate2> certificates) => AnswerCertificatesAsync(context, Pkcs7(certificates));
 

@@ -94,7 +94,7 @@ internal sealed class JoinFixture : IAsyncDisposable
         using var pair = X509Certificate2.CreateFromPemFile(Certificate, Key);
         using var key = pair.GetECDsaPrivateKey()!;
         using var publicKey = pair.GetECDsaPublicKey()!;
-        Assert.True(publicKey.VerifyData([1], key.SignData([1], HashAlgorithmName.SHA256), HashAlgorithmName.SHA256));
+        Assert.True(publicKey.VerifyData("x"u8.ToArray(), key.SignData("x"u8.ToArray(), HashAlgorithmName.SHA256), HashAlgorithmName.SHA256));
     }
 
     public void AddProgram(string name, string text)
