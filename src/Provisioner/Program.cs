@@ -5,6 +5,9 @@ using Provisioner.Cli;
 // provision, cancel, adopt, render,
 //   explain                          Cli/HostCommands.cs
 // events                             Cli/EventsCommand.cs
+// token, retire, dismiss             Cli/CertificateCommands.cs
+// ca show, rotate, revoke, crl,
+//   csr, import                      Cli/AuthorityCommands.cs
 // image import, list, verify         Cli/ImageCommands.cs
 // status                             Cli/StatusCommand.cs
 return await CommandLine.RunAsync(args, Screen.OfThisProcess());

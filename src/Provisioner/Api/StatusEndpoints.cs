@@ -17,6 +17,7 @@ internal static class StatusEndpoints
             ["dataDirectory"] = options.DataDirectory,
             ["revision"] = state.Snapshot.Revision,
             ["droppedJournalEntries"] = journal.Dropped,
+            ["alerts"] = state.Snapshot.Alerts.Values.Count(alert => alert.DismissedAt is null),
             ["planes"] = new JsonArray([.. status.Planes().Select(plane => new JsonObject
             {
                 ["plane"] = plane.Name,
@@ -31,6 +32,7 @@ internal static class StatusEndpoints
                 ["images"] = state.Snapshot.Images.Count,
                 ["networks"] = state.Snapshot.Networks.Count,
                 ["discovered"] = state.Snapshot.Discovered.Count,
+                ["certificates"] = state.Snapshot.Certificates.Values.Count(c => c.Purpose == Certificates.CertificatePurpose.Host),
             },
         }));
 }

@@ -9,7 +9,7 @@ namespace Provisioner.Appliance;
 internal static partial class Serve
 {
     /// <returns>0 after a clean stop, 1 when it cannot start or broke.</returns>
-    public static async Task<int> RunAsync(string? configFile, string? dataDirectory, string? socket, TextWriter error, CancellationToken cancellation)
+    public static async Task<int> RunAsync(string? configFile, string? dataDirectory, string? socket, bool allowUnsynchronisedClock, TextWriter error, CancellationToken cancellation)
     {
         var started = Stopwatch.GetTimestamp();
         _ = Umask(0b010_111); // 027: nothing of it is for others, and the socket is for nobody else until its mode is set.
@@ -17,6 +17,8 @@ internal static partial class Serve
         try
         {
             var options = Options(configFile, dataDirectory, socket);
+            if (allowUnsynchronisedClock)
+                options = options with { Ca = options.Ca with { AllowUnsynchronisedClock = true } };
             app = ApplianceHost.Build(options);
             var logger = app.Services.GetRequiredService<ILoggerFactory>().CreateLogger("Provisioner.Appliance");
             await app.StartAsync(cancellation);

@@ -47,6 +47,8 @@ internal sealed class ApiClient : IDisposable
 
     public Task<string> GetTextAsync(string path, CancellationToken cancellation) => SendAsync(HttpMethod.Get, path, null, cancellation);
 
+    public Task<string> PostTextAsync(string path, HttpContent? content, CancellationToken cancellation) => SendAsync(HttpMethod.Post, path, content, cancellation);
+
     public async Task<JsonObject> PostAsync(string path, HttpContent? content, CancellationToken cancellation) =>
         Parse(await SendAsync(HttpMethod.Post, path, content, cancellation));
 

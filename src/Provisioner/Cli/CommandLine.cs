@@ -64,6 +64,8 @@ internal static class CommandLine
         foreach (var command in ResourceCommands.Create(screen, connect)
             .Concat(HostCommands.Create(screen, connect))
             .Append(EventsCommand.Create(screen, connect))
+            .Concat(CertificateCommands.Create(screen, connect))
+            .Append(AuthorityCommands.Create(screen, connect))
             .Append(ImageCommands.Create(screen, connect))
             .Append(StatusCommand.Create(screen, connect)))
         {

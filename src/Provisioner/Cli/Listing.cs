@@ -24,6 +24,7 @@ internal sealed record Listing(string Singular, string Plural, string Short, str
         new("host", "hosts", "h", "No host is registered. Apply one, or adopt a machine that asked: provisioner get discovered",
         [
             new("NAME", "metadata.name"), new("STATE", "status.state"), new("ARCH", "spec.architecture"), new("PROFILE", "spec.profile"),
+            new("CERTIFICATE", (json, _) => Day(json.At("status.certificate.notAfter")), true),
             new("MAC", (json, _) => Mac(json)), new("ADDRESS", "spec.address", true), new("RACK", "spec.location.rack", true),
             new("SERIAL", "spec.serial", true), new("ANSWERED", (json, time) => Words.Age(json.At("status.lastAnswered"), time), true),
         ]),
@@ -53,6 +54,22 @@ internal sealed record Listing(string Singular, string Plural, string Short, str
         [
             new("HOST", "host"), new("IMAGE", "image"), new("PROFILE", "profile"), new("OPEN", (json, _) => json.At("open") == "true" ? "yes" : "no"),
             new("OPENED", (json, time) => Words.Age(json.At("openedAt"), time)), new("CLOSES", "closesAt", true), new("BECAUSE", "closedBecause", true), new("BY", "actor", true),
+        ]),
+        new("certificate", "certificates", "cert", "No host has a certificate yet: it enrols at the end of its installation, or with 'provisioner token HOST'",
+        [
+            new("HOST", "host"), new("STATE", "state"), new("ENDS", (json, _) => Day(json.At("notAfter"))), new("LEFT", (json, time) => json.At("state") is "good" or "replaced" ? Words.Age(json.At("notAfter"), time) : ""),
+            new("RENEWS", (json, _) => Day(json.At("renewAfter"))), new("SERIAL", (json, _) => json.At("serial")), new("ISSUED", "issuedAt", true), new("AUTHORITY", "authority", true),
+            new("REVOKED", "revokedAt", true), new("BECAUSE", "revokedBecause", true),
+        ]),
+        new("authority", "authorities", "ca", "There is no authority yet: provisioner status says why",
+        [
+            new("ID", "id"), new("STATE", "state"), new("KEY", "algorithm"), new("ENDS", (json, _) => Day(json.At("notAfter"))), new("HOSTS", "hosts"),
+            new("REVOKED", "crl.entries"), new("SUBJECT", "subject", true), new("RETIRED", "retiredAt", true),
+        ]),
+        new("alert", "alerts", "al", "Nothing needs attention.",
+        [
+            new("ALERT", "id"), new("SEVERITY", "severity"), new("SINCE", (json, time) => Words.Age(json.At("firstAt"), time)), new("WHAT", "message"),
+            new("TIMES", "times", true), new("WHAT TO DO", "remedy", true),
         ]),
         new("lease", "leases", "l", "No address is leased.",
         [
@@ -89,6 +106,8 @@ internal sealed record Listing(string Singular, string Plural, string Short, str
         screen.WriteTable([.. columns.Select(c => c.Header)],
             items.Select(item => (IReadOnlyList<string>)[.. columns.Select(column => column.Cell(item, screen.Time) is { Length: > 0 } cell ? cell : "-")]));
     }
+
+    private static string Day(string time) => time.Length >= 10 ? time[..10] : "";
 
     private static string Mac(JsonObject host)
     {

@@ -70,7 +70,8 @@ internal static class ResourceCommands
         return command;
     }
 
-    private static async Task<string> ReadAsync(Screen screen, string name, CancellationToken cancellation)
+    /// <summary>The text of a file, or of standard input for <c>-</c>.</summary>
+    public static async Task<string> ReadAsync(Screen screen, string name, CancellationToken cancellation)
     {
         try
         {

@@ -23,12 +23,14 @@ internal static class StatusCommand
             screen.Output.WriteLine(string.Join(", ", status["counts"]!.AsObject().Select(count => $"{count.Value} {count.Key}")));
             if (status.At("droppedJournalEntries") is not "0" and var dropped)
                 screen.Output.WriteLine(screen.Red($"{dropped} events were lost because storage did not keep up"));
+            if (status.At("alerts") is not ("" or "0") and var alerts)
+                screen.Output.WriteLine(screen.Red($"{alerts} {(alerts == "1" ? "alert needs" : "alerts need")} attention: provisioner get alerts"));
             foreach (var plane in status["planes"]!.AsArray().Select(p => p!.AsObject()))
             {
                 var listens = plane.At("listens") == "true";
-                screen.Output.WriteLine($"  {plane.At("plane"),-5} {(listens ? screen.Green("on ") : screen.Dim("off"))}  {plane.At("at")}");
-                foreach (var line in screen.Wrap(plane.At("reason"), 13))
-                    screen.Output.WriteLine(new string(' ', 13) + screen.Dim(line));
+                screen.Output.WriteLine($"  {plane.At("plane"),-6} {(listens ? screen.Green("on ") : screen.Dim("off"))}  {plane.At("at")}");
+                foreach (var line in screen.Wrap(plane.At("reason"), 14))
+                    screen.Output.WriteLine(new string(' ', 14) + screen.Dim(line));
             }
             return CommandLine.Done;
         });

@@ -1,0 +1,94 @@
+using System.CommandLine;
+using System.Text.Json.Nodes;
+using Provisioner.Api;
+using Provisioner.Certificates;
+using Provisioner.Resources;
+
+namespace Provisioner.Cli;
+
+/// <summary><c>token</c>, <c>retire</c>, <c>dismiss</c>.</summary>
+internal static class CertificateCommands
+{
+    public static IEnumerable<Command> Create(Screen screen, Func<ParseResult, ApiClient> connect) =>
+        [Token(screen, connect), Retire(screen, connect), Dismiss(screen, connect)];
+
+    private static TeachingCommand Token(Screen screen, Func<ParseResult, ApiClient> connect)
+    {
+        var host = new Argument<string>("HOST") { Description = "The host that is to enrol." };
+        var window = new Option<string?>("--window") { Description = "How long it is good when the host is not being built; 2h unless said otherwise.", HelpName = "2h" };
+        window.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<string>() is { } text && !Values.TryParseDuration(text, out _))
+                result.AddError($"'{text}' is not a duration. Expected: {Values.Duration.Expected}.");
+        });
+        var output = ResourceCommands.Output("text", "json");
+        var command = new TeachingCommand("token", "Give out a one-time token, by which a host enrols by hand: one that was not built here, or whose certificate ended.",
+            "provisioner token web-1",
+            "provisioner token web-1 -o json | jq -r .token | ssh web-1 'umask 077; cat > /etc/provisioner/token'")
+        {
+            host, window, output,
+        };
+        command.SetAction(async (parsed, cancellation) =>
+        {
+            using var api = connect(parsed);
+            var name = parsed.GetValue(host)!;
+            var body = new JsonObject();
+            if (parsed.GetValue(window) is { } duration)
+                body["window"] = duration;
+            var given = await api.PostAsync($"hosts/{ApiClient.Escape(name)}/token", body, cancellation);
+            if (parsed.GetValue(output) == "json")
+            {
+                screen.Output.WriteLine(given.ToJsonString(new(Json.Options) { WriteIndented = true }));
+                return CommandLine.Done;
+            }
+            screen.Output.WriteLine($"installation  {given.At("installation")}");
+            screen.Output.WriteLine($"token         {given.At("token")}");
+            screen.Output.WriteLine($"It is good once, until {given.At("closesAt")}, and is not shown again. On the host: the token in");
+            screen.Output.WriteLine("/etc/provisioner/token, the Installation in /etc/provisioner/join.conf, then 'provisioner-certificate enrol'.");
+            return CommandLine.Done;
+        });
+        return command;
+    }
+
+    private static TeachingCommand Retire(Screen screen, Func<ParseResult, ApiClient> connect)
+    {
+        var host = new Argument<string>("HOST") { Description = "The host that leaves." };
+        var reason = AuthorityCommands.Reason(RevocationReason.CessationOfOperation);
+        var command = new TeachingCommand("retire", "Take a host out of service: its certificates are revoked, it is not built or enrolled any more. Its history stays.",
+            "provisioner retire web-1",
+            "provisioner retire web-1 --reason keyCompromise     # stolen")
+        {
+            host, reason,
+        };
+        command.SetAction(async (parsed, cancellation) =>
+        {
+            using var api = connect(parsed);
+            var name = parsed.GetValue(host)!;
+            var answer = await api.PostAsync($"hosts/{ApiClient.Escape(name)}/retire", new JsonObject { ["reason"] = parsed.GetValue(reason) }, cancellation);
+            screen.Output.WriteLine($"{name} is retired since {answer.At("retiredAt")}.");
+            AuthorityCommands.WriteRevoked(screen, answer);
+            return CommandLine.Done;
+        });
+        return command;
+    }
+
+    private static TeachingCommand Dismiss(Screen screen, Func<ParseResult, ApiClient> connect)
+    {
+        var alert = new Argument<string>("ALERT") { Description = "Its id, as 'get alerts' shows." };
+        var command = new TeachingCommand("dismiss", "Say that an alert was seen. It is shown again when it happens again, or gets worse.",
+            "provisioner get alerts",
+            "provisioner dismiss token-reuse:web-1")
+        {
+            alert,
+        };
+        command.SetAction(async (parsed, cancellation) =>
+        {
+            using var api = connect(parsed);
+            var id = parsed.GetValue(alert)!;
+            await api.PostAsync($"alerts/{ApiClient.Escape(id)}/dismiss", new JsonObject(), cancellation);
+            screen.Output.WriteLine($"alert/{id} dismissed");
+            return CommandLine.Done;
+        });
+        return command;
+    }
+}
