@@ -4,7 +4,7 @@ using System.Security.Cryptography.X509Certificates;
 namespace Provisioner.Certificates.Keys;
 
 /// <summary>The kinds of key an authority may have.</summary>
-internal enum KeyAlgorithm
+public enum KeyAlgorithm
 {
     EcP256,
     EcP384,
