@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Provisioner.Certificates.Keys;
 
 namespace Provisioner.Tests.Storage;
 
@@ -41,6 +42,7 @@ internal static class ChildProcess
     {
         "write" => WriteForeverAsync(arguments[0]),
         "write-until-full" => WriteUntilFullAsync(arguments[0]),
+        "create-keys" => CreateKeysAsync(arguments[0], arguments[1], arguments[2]),
         _ => throw new InvalidOperationException(role),
     };
 
@@ -66,6 +68,14 @@ internal static class ChildProcess
                 return 0;
             }, default);
         }
+    }
+
+    /// <summary>One key of the CA after another. Ends by being killed.</summary>
+    private static Task CreateKeysAsync(string directory, string passphrase, string prefix)
+    {
+        using var store = new FileKeyStore(directory, Secret.Read(passphrase, "The passphrase", ""));
+        for (var i = 0; ; i++)
+            store.Create(KeyAlgorithm.EcP256, $"{prefix}-{i}").Dispose();
     }
 
     /// <summary>Writes until the disk is full, then says what a reader still sees, makes room and writes once more.</summary>
