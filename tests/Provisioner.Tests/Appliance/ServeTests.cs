@@ -149,6 +149,7 @@ public sealed class ServeTests : IDisposable
         http: { address: 127.0.0.1, port: {{http}} }
         tftp: { address: 127.0.0.1, port: {{tftp}} }
         dhcp: { port: 0, proxyPort: 0 }
+        secure: { address: 127.0.0.1, port: 0 }
         """);
 
     private Process Start(params string[] args) =>
