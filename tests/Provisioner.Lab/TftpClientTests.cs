@@ -34,14 +34,14 @@ public sealed class TftpClientTests
         await board.DoAsync($"setenv tftpblocksize {blockSize}", Limit);
         await board.DoAsync($"setenv tftpwindowsize {windowSize}", Limit);
 
-        var said = await board.DoAsync($"tftpboot 0x42000000 {LabNetwork.Address}:images/{SiteResources.Image(Firmware.UefiArm64)}/{file}", Limit);
+        var said = await board.DoAsync($"tftpboot 0x42000000 {LabNetwork.Address}:images/{SiteImage.Installer(Firmware.UefiArm64).Name}/{file}", Limit);
 
         var content = await File.ReadAllBytesAsync(Path.Combine(Prerequisites.ImageArm64, file), TestContext.Current.CancellationToken);
         Assert.True(said.Contains($"Bytes transferred = {content.Length} ", StringComparison.Ordinal), $"{said}\n{Timeline.Describe(await site.Service.EventsAsync(Mac))}");
         var sum = Crc32(content).ToString("x8", CultureInfo.InvariantCulture);
         Assert.Contains($"==> {sum}", await board.DoAsync("crc32 0x42000000 $filesize", Limit), StringComparison.Ordinal);
         Assert.Contains(await site.Service.EventsAsync("board-1"), e =>
-            e.What.StartsWith($"sent images/{SiteResources.Image(Firmware.UefiArm64)}/{file}", StringComparison.Ordinal)
+            e.What.StartsWith($"sent images/{SiteImage.Installer(Firmware.UefiArm64).Name}/{file}", StringComparison.Ordinal)
             && e.What.EndsWith($"blksize {blockSize} windowsize {windowSize}", StringComparison.Ordinal));
     }
 

@@ -9,6 +9,8 @@ internal static class Prerequisites
     /// <summary>Where Debian's network installer is unpacked when it is not an installed package, as on Ubuntu.</summary>
     private const string ImagesVariable = "PROVISIONER_LAB_IMAGES";
 
+    private static readonly string Repository = FindRepository();
+
     /// <summary>The directory with <c>amd64</c> and <c>arm64</c> of Debian's network installer in it.</summary>
     public static string Images { get; } = Environment.GetEnvironmentVariable(ImagesVariable) is { Length: > 0 } images
         ? images
@@ -18,16 +20,33 @@ internal static class Prerequisites
 
     public static string ImageArm64 => $"{Images}/arm64/text/debian-installer/arm64";
 
+    public static string DebianArchitecture(Firmware firmware) => firmware == Firmware.UefiArm64 ? "arm64" : "amd64";
+
+    /// <summary>The directory with the diskless image for this firmware, as .ci/install leaves it below the repository.</summary>
+    public static string Diskless(Firmware firmware) => Path.Combine(Repository, ".cache", "diskless", DebianArchitecture(firmware));
+
     /// <summary>Skips the running test unless namespaces can be made here and these programs are installed.</summary>
     public static void SkipWithout(params string[] programs) => SkipUnless(Missing([], programs));
 
     /// <summary>Skips the running test unless a machine with this firmware can be started here.</summary>
     public static void SkipWithout(Firmware firmware, params string[] programs) => SkipUnless(Missing(firmware, programs));
 
+    /// <summary>
+    /// Skips the running test unless a machine with this firmware can be started here and there is a diskless image for it. The one for
+    /// arm64 takes an emulator to build, and is built only when somebody asks.
+    /// </summary>
+    public static void SkipWithoutDiskless(Firmware firmware, params string[] programs)
+    {
+        var image = Path.Combine(Diskless(firmware), "initrd.img");
+        if (firmware == Firmware.UefiArm64 && !File.Exists(image))
+            Assert.Skip($"not built here: {image} (.ci/install diskless-arm64 builds it)");
+        SkipUnless(Missing([.. FilesOf(firmware), "/dev/net/tun", image], [FirmwareFiles.Emulator(firmware), .. programs]));
+    }
+
     /// <summary>What is missing to start machines with this firmware, as a sentence; null when nothing is.</summary>
     public static string? Missing(Firmware firmware, params string[] programs)
     {
-        List<string> files = ["/dev/net/tun", .. FilesOf(firmware)];
+        List<string> files = ["/dev/net/tun", .. FilesOf(firmware), SiteImage.Installer(firmware).Directory + "/linux"];
         return Missing(files, [FirmwareFiles.Emulator(firmware), .. programs]);
     }
 
@@ -41,7 +60,6 @@ internal static class Prerequisites
     [
         .. FirmwareFiles.Code(firmware) is { } code ? [code] : Array.Empty<string>(),
         .. FirmwareFiles.Variables(firmware) is { } variables ? [variables] : Array.Empty<string>(),
-        firmware == Firmware.UefiArm64 ? ImageArm64 + "/linux" : ImageAmd64 + "/linux",
         .. firmware is Firmware.UefiX64 or Firmware.HttpBoot ? ["/usr/lib/ipxe/snponly.efi"] : Array.Empty<string>(),
     ];
 
@@ -53,6 +71,16 @@ internal static class Prerequisites
             .Concat(files.Where(file => !File.Exists(file)))
             .ToList();
         return missing.Count == 0 ? null : $"not installed here: {string.Join(", ", missing)} (./test.sh installs what it needs)";
+    }
+
+    private static string FindRepository()
+    {
+        for (var directory = AppContext.BaseDirectory; directory is not null; directory = Path.GetDirectoryName(directory))
+        {
+            if (File.Exists(Path.Combine(directory, "Provisioner.sln")))
+                return directory;
+        }
+        return Environment.CurrentDirectory;
     }
 
     private static void SkipUnless(string? missing)

@@ -1,8 +1,8 @@
 namespace Provisioner.Lab.Harness;
 
 /// <summary>
-/// A small site: a LAN, the appliance on it, Debian's network installer imported, and a profile for it. Everything in it is made with the
-/// appliance's own command line, as a person would.
+/// A small site: a LAN, the appliance on it, an image imported (Debian's network installer when no other is named), and a profile for it.
+/// Everything in it is made with the appliance's own command line, as a person would.
 /// </summary>
 internal sealed class Site : IAsyncDisposable
 {
@@ -12,7 +12,7 @@ internal sealed class Site : IAsyncDisposable
     /// <summary>What a Linux kernel says when it has its initial RAM disk and starts the first program of it.</summary>
     public const string KernelStarted = "Run /init as init process";
 
-    private readonly List<VirtualServer> servers = [];
+    private readonly List<IAsyncDisposable> servers = [];
 
     private Site(LabNetwork network, ServiceProcess service, Firmware firmware)
     {
@@ -35,13 +35,14 @@ internal sealed class Site : IAsyncDisposable
     /// <param name="firmware">What its servers start with.</param>
     /// <param name="networkSpec">Lines of the Network's spec besides the subnet, indented by two.</param>
     /// <param name="progress">Hears of each step.</param>
-    public static async Task<Site> CreateAsync(Firmware firmware, string networkSpec, Action<string>? progress = null)
+    /// <param name="image">What its servers boot; Debian's network installer when not given.</param>
+    public static async Task<Site> CreateAsync(Firmware firmware, string networkSpec, Action<string>? progress = null, SiteImage? image = null)
     {
         var network = await LabNetwork.CreateAsync();
         try
         {
             progress?.Invoke($"a LAN of its own: namespace {network.Appliance.Name}, {LabNetwork.Bridge} with {LabNetwork.Address}/24");
-            return await CreateAsync(network, firmware, networkSpec, progress: progress);
+            return await CreateAsync(network, firmware, networkSpec, progress: progress, image: image);
         }
         catch
         {
@@ -51,15 +52,18 @@ internal sealed class Site : IAsyncDisposable
     }
 
     /// <summary>As above, on a LAN that is there already and goes with the site.</summary>
-    public static async Task<Site> CreateAsync(LabNetwork network, Firmware firmware, string networkSpec, string subnet = LabNetwork.Subnet, Action<string>? progress = null)
+    public static async Task<Site> CreateAsync(
+        LabNetwork network, Firmware firmware, string networkSpec, string subnet = LabNetwork.Subnet, Action<string>? progress = null, SiteImage? image = null)
     {
+        image ??= SiteImage.Installer(firmware);
         var service = await ServiceProcess.StartAsync(network);
         progress?.Invoke($"provisioner serve --data {service.Data}");
         var site = new Site(network, service, firmware);
         try
         {
-            await site.ImportAsync(progress);
-            await service.ApplyAsync(SiteResources.Network(networkSpec, subnet) + SiteResources.Profile(firmware));
+            foreach (var line in await image.ImportAsync(service, network.Directory))
+                progress?.Invoke(line);
+            await service.ApplyAsync(SiteResources.Network(networkSpec, subnet) + SiteResources.Profile(firmware, image.Name));
             progress?.Invoke($"Network lab and Profile worker applied: {string.Join(", ", networkSpec.Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))}");
             return site;
         }
@@ -90,6 +94,29 @@ internal sealed class Site : IAsyncDisposable
         return server;
     }
 
+    /// <summary>A virtual server on the site's LAN that boots the diskless image, off.</summary>
+    /// <param name="macAddress">Of its one network card.</param>
+    /// <param name="credentials">Secrets of its own, by the names systemd gives them under <c>/run/credentials/@system</c>.</param>
+    public async Task<DisklessServer> AddDisklessServerAsync(string macAddress, IReadOnlyDictionary<string, string>? credentials = null)
+    {
+        var files = new Dictionary<string, string>(StringComparer.Ordinal);
+        var label = macAddress.Replace(":", "", StringComparison.Ordinal);
+        foreach (var (name, secret) in credentials ?? new Dictionary<string, string>(StringComparer.Ordinal))
+        {
+            var file = files[name] = Path.Combine(Network.Directory, $"{label}-{name}.credential");
+            var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite };
+            await using var writer = new StreamWriter(file, options);
+            await writer.WriteAsync(secret);
+        }
+        var server = new DisklessServer(this, new VirtualServer(Network.Appliance, LabNetwork.Bridge, Firmware, macAddress, Network.Directory)
+        {
+            Credentials = files,
+            ShellSocket = Path.Combine(Network.Directory, label + ".shell"),
+        });
+        servers.Add(server);
+        return server;
+    }
+
     /// <summary>
     /// Waits for a text on the server's console. When it does not come, the message tells what the appliance recorded and logged, besides
     /// the console.
@@ -113,14 +140,5 @@ internal sealed class Site : IAsyncDisposable
             await server.DisposeAsync();
         await Service.DisposeAsync();
         await Network.DisposeAsync();
-    }
-
-    private async Task ImportAsync(Action<string>? progress)
-    {
-        var directory = Firmware == Firmware.UefiArm64 ? Prerequisites.ImageArm64 : Prerequisites.ImageAmd64;
-        var said = await Service.DoAsync("image", "import", directory, "--name", SiteResources.Image(Firmware));
-        progress?.Invoke($"provisioner image import {directory} --name {SiteResources.Image(Firmware)}");
-        foreach (var line in said.Split('\n', StringSplitOptions.RemoveEmptyEntries))
-            progress?.Invoke("  " + line);
     }
 }

@@ -16,8 +16,6 @@ internal static class SiteResources
           dhcp: proxy
         """;
 
-    public static string Image(Firmware firmware) => firmware == Firmware.UefiArm64 ? "debian-12-arm64" : "debian-12-amd64";
-
     /// <param name="spec">Lines of the spec besides the subnet, indented by two.</param>
     /// <param name="subnet">The lab's own when not given.</param>
     public static string Network(string spec, string subnet = LabNetwork.Subnet) => $"""
@@ -32,15 +30,15 @@ internal static class SiteResources
 
         """;
 
-    /// <summary>Debian's installer, talking on the serial port.</summary>
-    public static string Profile(Firmware firmware) => $"""
+    /// <summary>That image, talking on the serial port.</summary>
+    public static string Profile(Firmware firmware, string image) => $"""
         ---
         apiVersion: provisioner/v1
         kind: Profile
         metadata:
           name: worker
         spec:
-          image: {Image(firmware)}
+          image: {image}
           bootChain: {(firmware == Firmware.SecureBoot ? "shim" : "auto")}
           boot:
             kernelArguments:

@@ -32,6 +32,15 @@ internal sealed partial class VirtualServer(NetworkNamespace on, string bridge, 
 
     public int MemoryMegabytes { get; init; } = 1024;
 
+    /// <summary>
+    /// Files whose content systemd finds at its start as credentials of the whole system, by the name they get
+    /// (<c>/run/credentials/@system/NAME</c>): a secret given so is in nobody's command line.
+    /// </summary>
+    public IReadOnlyDictionary<string, string> Credentials { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);
+
+    /// <summary>The unix socket of a second serial line, which <see cref="GuestShell"/> runs commands by; null when it has none.</summary>
+    public string? ShellSocket { get; init; }
+
     /// <summary>Since the last <see cref="PowerOnAsync"/>.</summary>
     public TimeSpan SincePowerOn => sincePowerOn.Elapsed;
 
@@ -127,6 +136,14 @@ internal sealed partial class VirtualServer(NetworkNamespace on, string bridge, 
         "-device", "virtio-rng-pci",
         .. Disk is { } disk
             ? ["-drive", $"if=none,id=d0,format=raw,file={disk}", "-device", "virtio-blk-pci,drive=d0,bootindex=2"]
+            : Array.Empty<string>(),
+        .. Credentials.SelectMany(credential => new[] { "-fw_cfg", $"name=opt/io.systemd.credentials/{credential.Key},file={credential.Value}" }),
+        .. ShellSocket is { } socket
+            ?
+            [
+                "-chardev", $"socket,id=c0,path={socket},server=on,wait=off",
+                "-device", "virtio-serial-pci", "-device", $"virtserialport,chardev=c0,name={GuestShell.Port}",
+            ]
             : Array.Empty<string>(),
     ];
 

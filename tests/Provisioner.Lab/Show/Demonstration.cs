@@ -72,7 +72,7 @@ internal sealed class Demonstration(ShowOptions options, Paper paper, Cancellati
             var (name, mac) = ($"server-{i}", $"52:54:00:77:01:{i:x2}");
             await site.RegisterAsync(name, mac);
             await site.Service.DoAsync("provision", name);
-            paper.Line($"   {name} registered with {mac}, an Installation of {SiteResources.Image(options.Firmware)} opened");
+            paper.Line($"   {name} registered with {mac}, an Installation of {SiteImage.Installer(options.Firmware).Name} opened");
             machines.Add(new Machine(name, site.AddServer(mac)));
         }
 

@@ -1,0 +1,45 @@
+namespace Provisioner.Lab.Harness;
+
+/// <summary>What a site's servers boot: a directory to import, by the name it is given there.</summary>
+internal sealed record SiteImage(string Name, string Directory)
+{
+    /// <summary>A further initrd of the test's own, for an image that takes one.</summary>
+    public DisklessOverlay? Overlay { get; private init; }
+
+    /// <summary>Debian's network installer.</summary>
+    public static SiteImage Installer(Firmware firmware) => firmware == Firmware.UefiArm64
+        ? new("debian-12-arm64", Prerequisites.ImageArm64)
+        : new("debian-12-amd64", Prerequisites.ImageAmd64);
+
+    /// <summary>The diskless Debian of <c>images/diskless</c>, with a test's own files.</summary>
+    public static SiteImage Diskless(Firmware firmware, DisklessOverlay? overlay = null)
+    {
+        var architecture = Prerequisites.DebianArchitecture(firmware);
+        return new($"debian-12-diskless-{architecture}", Prerequisites.Diskless(firmware)) { Overlay = overlay ?? new DisklessOverlay() };
+    }
+
+    /// <summary>Imports it as an administrator does.</summary>
+    /// <param name="service">Where.</param>
+    /// <param name="scratch">A directory to put the image together in, when it is not to be imported as it is.</param>
+    /// <returns>The command and what it said, a line an item.</returns>
+    public async Task<IReadOnlyList<string>> ImportAsync(ServiceProcess service, string scratch)
+    {
+        if (Overlay is null)
+            return await ImportAsync(service, Directory, []);
+        var together = Path.Combine(scratch, Name);
+        System.IO.Directory.CreateDirectory(together);
+        foreach (var file in System.IO.Directory.EnumerateFiles(Directory))
+            File.Copy(file, Path.Combine(together, Path.GetFileName(file)));
+        await File.WriteAllBytesAsync(Path.Combine(together, "overlay.img"), Overlay.Pack());
+        var said = await ImportAsync(service, together, ["--initrd", "initrd.img", "--initrd", "overlay.img"]);
+        System.IO.Directory.Delete(together, recursive: true);
+        return said;
+    }
+
+    private async Task<IReadOnlyList<string>> ImportAsync(ServiceProcess service, string from, string[] options)
+    {
+        string[] command = ["image", "import", from, "--name", Name, .. options];
+        var said = await service.DoAsync(command);
+        return [$"provisioner {string.Join(' ', command)}", .. said.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => "  " + line)];
+    }
+}
