@@ -18,8 +18,9 @@ internal static class ApplianceHost
     /// <summary>Long enough for answers under way, short enough for systemctl restart.</summary>
     private static readonly TimeSpan StopWithin = TimeSpan.FromSeconds(5);
 
+    /// <param name="services">What stands in for the machine's own: clock and time, in tests.</param>
     /// <exception cref="StartRefusedException">It cannot run here; says what to do.</exception>
-    public static WebApplication Build(ApplianceOptions options, Action<ILoggingBuilder>? logging = null)
+    public static WebApplication Build(ApplianceOptions options, Action<ILoggingBuilder>? logging = null, Action<IServiceCollection>? services = null)
     {
         DataDirectory.Prepare(options);
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
@@ -28,6 +29,7 @@ internal static class ApplianceHost
         // AddSystemd looks for a parent called systemd; whoever gives a NOTIFY_SOCKET (sd_notify(3)) wants to hear from us.
         if (Environment.GetEnvironmentVariable("NOTIFY_SOCKET") is { Length: > 0 })
             builder.Services.AddSingleton<ISystemdNotifier, SystemdNotifier>().AddSingleton<IHostLifetime, SystemdLifetime>();
+        services?.Invoke(builder.Services);
         builder.Services.TryAddSingleton(TimeProvider.System);
         builder.Services
             .AddSingleton(options)

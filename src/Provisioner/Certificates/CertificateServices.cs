@@ -13,6 +13,7 @@ internal static class CertificateServices
         services
             .AddSingleton(_ => new AuthorityKeys(options.Keys, dataDirectory))
             .AddSingleton<CertificateAuthority>()
+            .AddSingleton<ServedRevocationLists>()
             .AddSingleton<RevocationLists>()
             .AddSingleton<PublishedCertificates>()
             .AddSingleton<ServerIdentity>()

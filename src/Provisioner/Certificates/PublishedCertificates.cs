@@ -7,7 +7,7 @@ namespace Provisioner.Certificates;
 /// What anybody may have of the authority, on the boot plane: <c>ca.pem</c>, <c>crl</c> and <c>crl/AUTHORITY</c>. Whoever pins <c>ca.pem</c> from
 /// there trusts the wire it came by; a seed carries it by the way the whole installation is trusted.
 /// </summary>
-internal sealed class PublishedCertificates(CurrentState state, RevocationLists lists)
+internal sealed class PublishedCertificates(CurrentState state, ServedRevocationLists lists)
 {
     public const string CaCertificates = "ca.pem";
 
@@ -21,5 +21,5 @@ internal sealed class PublishedCertificates(CurrentState state, RevocationLists 
 
     /// <summary>A revocation list, DER.</summary>
     /// <param name="authority">Whose; null for the issuing one.</param>
-    public ReadOnlyMemory<byte>? List(string? authority) => (authority is null ? lists.Present : lists.Of(authority))?.Der;
+    public ReadOnlyMemory<byte>? List(string? authority) => (authority ?? state.Snapshot.IssuingAuthority?.Id) is { } id ? lists.Of(id)?.Der : null;
 }

@@ -5,17 +5,11 @@ using Provisioner.Storage;
 
 namespace Provisioner.Certificates;
 
-/// <summary>One revocation list as it is served.</summary>
-/// <param name="Der">As it is signed.</param>
-/// <param name="Pem">As IAM Roles Anywhere takes it.</param>
-internal sealed record ServedRevocationList(
-    string Authority, long Number, int Entries, DateTimeOffset ThisUpdate, DateTimeOffset NextUpdate, ReadOnlyMemory<byte> Der, string Pem);
-
 /// <summary>
 /// The revocation lists of the live authorities: made anew at once when a certificate is revoked, and each day long before they are over.
 /// Served from memory; only their numbers are stored, before a list with that number is seen.
 /// </summary>
-internal sealed class RevocationLists(CurrentState state, StateWriter writer, CertificateAuthority authority, TimeProvider time) : IDisposable
+internal sealed class RevocationLists(CurrentState state, StateWriter writer, CertificateAuthority authority, ServedRevocationLists served, TimeProvider time) : IDisposable
 {
     /// <summary>What ImportCrl takes, as PEM (https://docs.aws.amazon.com/rolesanywhere/latest/APIReference/API_ImportCrl.html).</summary>
     public const int MaximumBytes = 300_000;
@@ -35,12 +29,10 @@ internal sealed class RevocationLists(CurrentState state, StateWriter writer, Ce
     private ImmutableDictionary<string, Made> lists = ImmutableDictionary<string, Made>.Empty;
 
     /// <summary>By authority. Never waits.</summary>
-    public ServedRevocationList? Of(string authorityId) => Volatile.Read(ref lists).GetValueOrDefault(authorityId)?.List;
+    public ServedRevocationList? Of(string authorityId) => served.Of(authorityId);
 
     /// <summary>That of the issuing authority.</summary>
     public ServedRevocationList? Present => state.Snapshot.IssuingAuthority is { } issuing ? Of(issuing.Id) : null;
-
-    public IEnumerable<ServedRevocationList> All => Volatile.Read(ref lists).Values.Select(made => made.List).OrderBy(list => list.ThisUpdate);
 
     public static string SizeAlert(Authority authority) => $"crl-size:{authority.Id}";
 
@@ -59,7 +51,10 @@ internal sealed class RevocationLists(CurrentState state, StateWriter writer, Ce
                     await MakeAsync(one.Id, ct);
             }
             foreach (var gone in lists.Keys.Except(live.Select(a => a.Id)).ToList())
+            {
                 Volatile.Write(ref lists, lists.Remove(gone));
+                served.Remove(gone);
+            }
         }
         finally
         {
@@ -92,6 +87,7 @@ internal sealed class RevocationLists(CurrentState state, StateWriter writer, Ce
         var thisUpdate = DateTimeOffset.FromUnixTimeSeconds(now.ToUnixTimeSeconds());
         var der = authority.SignerOf(one).SignList(one.CrlNumber, entries, thisUpdate, thisUpdate + Lifetime);
         var list = new ServedRevocationList(id, one.CrlNumber, entries.Count, thisUpdate, thisUpdate + Lifetime, der, PemEncoding.WriteString("X509 CRL", der) + "\n");
+        served.Put(list);
         Volatile.Write(ref lists, lists.SetItem(id, new Made(list, snapshot.Revoked, one.Der!)));
         await TellSizeAsync(one, list, ct);
     }

@@ -6,8 +6,12 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Provisioner.Appliance;
 using Provisioner.Boot.Http;
+using Provisioner.Certificates;
+using Provisioner.Certificates.Est;
 using Provisioner.Cli;
+using Provisioner.Events;
 using Provisioner.Storage;
+using Provisioner.Tests.Certificates;
 
 namespace Provisioner.Tests.Appliance;
 
@@ -43,13 +47,22 @@ internal sealed class RunningAppliance : IAsyncDisposable
 
     public StateWriter Writer => Services.GetRequiredService<StateWriter>();
 
+    public DateTimeOffset Now => Services.GetRequiredService<TimeProvider>().GetUtcNow();
+
+    public EventLog EventLog => Services.GetRequiredService<EventLog>();
+
     public string SocketPath => Services.GetRequiredService<ApplianceOptions>().SocketPath;
 
     public string DataDirectory => Services.GetRequiredService<ApplianceOptions>().DataDirectory;
 
     public int BootPort => Services.GetRequiredService<BootHttpService>().Port;
 
-    public static async Task<RunningAppliance> StartAsync(TemporaryDirectory? directory = null)
+    public int SecurePort => Services.GetRequiredService<SecureServer>().Port;
+
+    /// <param name="ca">How its authority is made; a passphrase of its own in the data directory when not said.</param>
+    /// <param name="time">The service's clock.</param>
+    /// <param name="clock">Whether it says that it is synchronised; it does when not said otherwise.</param>
+    public static async Task<RunningAppliance> StartAsync(TemporaryDirectory? directory = null, CertificateOptions? ca = null, TimeProvider? time = null, IClock? clock = null)
     {
         var own = directory is null ? new TemporaryDirectory() : null;
         var built = ApplianceHost.Build(new ApplianceOptions
@@ -58,7 +71,14 @@ internal sealed class RunningAppliance : IAsyncDisposable
             Http = new HttpSettings { Address = Protocols.Ipv4Address.Parse("127.0.0.1"), Port = 0 },
             Tftp = new TftpSettings { Address = Protocols.Ipv4Address.Parse("127.0.0.1"), Port = 0 },
             Dhcp = new DhcpPorts { Port = 0, ProxyPort = 0 },
-        }, logging => logging.ClearProviders());
+            Secure = new SecureOptions { Address = Protocols.Ipv4Address.Parse("127.0.0.1"), Port = 0 },
+            Ca = ca ?? new CertificateOptions(),
+        }, logging => logging.ClearProviders(), services =>
+        {
+            services.AddSingleton(clock ?? new StandingClock());
+            if (time is not null)
+                services.AddSingleton(time);
+        });
         await built.StartAsync();
         return new RunningAppliance(built, own);
     }

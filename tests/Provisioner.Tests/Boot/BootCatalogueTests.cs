@@ -1,6 +1,7 @@
 using System.Text;
 using CsCheck;
 using Provisioner.Boot;
+using Provisioner.Certificates;
 using Provisioner.Images;
 using Provisioner.Networks;
 using Provisioner.Protocols;
@@ -155,7 +156,7 @@ public sealed class BootCatalogueTests
     {
         var state = new CurrentState();
         state.Publish(Site.Snapshot);
-        return new BootCatalogue(state, addresses, new BootDecider(Site.Loaders), Site.Loaders, new BootScripts(Engine), new ImageStore("/data/images"), Site.Time)
+        return new BootCatalogue(state, addresses, new BootDecider(Site.Loaders), Site.Loaders, new BootScripts(Engine), new ImageStore("/data/images"), new PublishedCertificates(state, new ServedRevocationLists()), Site.Time)
             .Find(name, client ?? Client, query);
     }
 

@@ -6,6 +6,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Provisioner.Boot;
 using Provisioner.Boot.Http;
 using Provisioner.Events;
+using Provisioner.Certificates;
 using Provisioner.Images;
 using Provisioner.Networks;
 using Provisioner.Storage;
@@ -40,7 +41,7 @@ public sealed class BootHttpTests : IAsyncLifetime
         var state = new CurrentState();
         state.Publish(site.Snapshot);
         var addresses = new AddressBook();
-        var catalogue = new BootCatalogue(state, addresses, new BootDecider(site.Loaders), site.Loaders, new BootScripts(new TemplateEngine()), images, site.Time);
+        var catalogue = new BootCatalogue(state, addresses, new BootDecider(site.Loaders), site.Loaders, new BootScripts(new TemplateEngine()), images, new PublishedCertificates(state, new ServedRevocationLists()), site.Time);
         handler = new BootHttpHandler(catalogue, state, addresses, journal, site.Time);
         service = new BootHttpService(
             handler,
