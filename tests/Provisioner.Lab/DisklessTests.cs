@@ -10,6 +10,7 @@ public sealed class DisklessTests(ITestOutputHelper output)
 
     [Theory]
     [InlineData(nameof(Firmware.UefiX64))]
+    [InlineData(nameof(Firmware.SecureBoot))]
     [InlineData(nameof(Firmware.UefiArm64))]
     public async Task A_server_boots_a_whole_system_into_memory(string machine)
     {
@@ -30,8 +31,11 @@ public sealed class DisklessTests(ITestOutputHelper output)
         // Units that failed are named before it.
         Assert.DoesNotContain(report, line => line.StartsWith("failed ", StringComparison.Ordinal));
         Assert.StartsWith("running after ", report[^1], StringComparison.Ordinal);
-        var initrds = firmware == Firmware.UefiArm64 ? "tftp" : "http";
-        Timeline.AssertInOrder(await site.Service.EventsAsync("server-1"), new(initrds, "vmlinuz"), new(initrds, "initrd.img"), new(initrds, "overlay.img"));
+        // GRUB opens all initrds before it reads them: the small one can be the first to be whole.
+        var how = firmware == Firmware.UefiX64 ? "http" : "tftp";
+        var events = await site.Service.EventsAsync("server-1");
+        Timeline.AssertInOrder(events, new(how, "vmlinuz"), new(how, "initrd.img"));
+        Timeline.AssertInOrder(events, new(how, "vmlinuz"), new(how, "overlay.img"));
 
         const string Credential = "/run/credentials/@system/token";
         Assert.Equal("only for root", await server.DoAsync($"cat {Credential}"));

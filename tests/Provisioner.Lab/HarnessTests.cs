@@ -58,4 +58,28 @@ public sealed class HarnessTests
         Assert.False(File.Exists($"/run/netns/{name}"));
         Assert.Equal(137, await orphan.WaitForExitAsync(TimeSpan.FromSeconds(5)));
     }
+
+    [Fact]
+    public async Task An_overlay_is_an_archive_that_cpio_unpacks()
+    {
+        Prerequisites.SkipWithout("cpio");
+        await using var network = await LabNetwork.CreateAsync();
+        var archive = Path.Combine(network.Directory, "overlay.img");
+        var overlay = new DisklessOverlay().AddFile("/etc/motto", "odd").AddUnit("motto.service", "[Service]\n", wantedBy: "multi-user.target");
+
+        await File.WriteAllBytesAsync(archive, overlay.Pack(), Cancel);
+        (await LabProcess.RunAsync("cpio", ["--extract", "--quiet", "--make-directories", "--directory", network.Directory, "--file", archive])).OrThrow();
+
+        Assert.Equal("odd", await File.ReadAllTextAsync(Path.Combine(network.Directory, "etc/motto"), Cancel));
+        Assert.True(File.GetUnixFileMode(Path.Combine(network.Directory, "usr/local/libexec/lab-shell")).HasFlag(UnixFileMode.OtherExecute));
+        Assert.Equal("/etc/systemd/system/motto.service",
+            new FileInfo(Path.Combine(network.Directory, "etc/systemd/system/multi-user.target.wants/motto.service")).LinkTarget);
+    }
+
+    [Theory]
+    [InlineData("/lib/systemd/system/x.service")]
+    [InlineData("/run/token")]
+    [InlineData("etc/motto")]
+    public void An_overlay_takes_no_file_that_would_be_lost_or_break_the_image(string path) =>
+        Assert.Throws<ArgumentException>(() => new DisklessOverlay().AddFile(path, ""));
 }

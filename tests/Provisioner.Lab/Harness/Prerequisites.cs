@@ -9,7 +9,8 @@ internal static class Prerequisites
     /// <summary>Where Debian's network installer is unpacked when it is not an installed package, as on Ubuntu.</summary>
     private const string ImagesVariable = "PROVISIONER_LAB_IMAGES";
 
-    private static readonly string Repository = FindRepository();
+    /// <summary>The repository's top directory.</summary>
+    public static string Repository { get; } = FindRepository();
 
     /// <summary>The directory with <c>amd64</c> and <c>arm64</c> of Debian's network installer in it.</summary>
     public static string Images { get; } = Environment.GetEnvironmentVariable(ImagesVariable) is { Length: > 0 } images

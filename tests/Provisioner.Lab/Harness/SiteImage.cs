@@ -3,6 +3,9 @@ namespace Provisioner.Lab.Harness;
 /// <summary>What a site's servers boot: a directory to import, by the name it is given there.</summary>
 internal sealed record SiteImage(string Name, string Directory)
 {
+    /// <summary>Its entry in the catalogue, applied before it is imported.</summary>
+    public string? CatalogueEntry { get; private init; }
+
     /// <summary>A further initrd of the test's own, for an image that takes one.</summary>
     public DisklessOverlay? Overlay { get; private init; }
 
@@ -14,8 +17,12 @@ internal sealed record SiteImage(string Name, string Directory)
     /// <summary>The diskless Debian of <c>images/diskless</c>, with a test's own files.</summary>
     public static SiteImage Diskless(Firmware firmware, DisklessOverlay? overlay = null)
     {
-        var architecture = Prerequisites.DebianArchitecture(firmware);
-        return new($"debian-12-diskless-{architecture}", Prerequisites.Diskless(firmware)) { Overlay = overlay ?? new DisklessOverlay() };
+        var name = $"debian-12-diskless-{Prerequisites.DebianArchitecture(firmware)}";
+        return new(name, Prerequisites.Diskless(firmware))
+        {
+            CatalogueEntry = Path.Combine(Prerequisites.Repository, "images", name + ".yaml"),
+            Overlay = overlay ?? new DisklessOverlay(),
+        };
     }
 
     /// <summary>Imports it as an administrator does.</summary>
@@ -24,6 +31,8 @@ internal sealed record SiteImage(string Name, string Directory)
     /// <returns>The command and what it said, a line an item.</returns>
     public async Task<IReadOnlyList<string>> ImportAsync(ServiceProcess service, string scratch)
     {
+        if (CatalogueEntry is not null)
+            await service.DoAsync("apply", "-f", CatalogueEntry);
         if (Overlay is null)
             return await ImportAsync(service, Directory, []);
         var together = Path.Combine(scratch, Name);

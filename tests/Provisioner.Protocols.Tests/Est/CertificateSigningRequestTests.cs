@@ -348,6 +348,40 @@ public sealed class CertificateSigningRequestTests
             ReasonFor(Csr.Tlv(0x30, [.. request[signed], .. Csr.Hex("300A 06082A8648CE3D040302"), .. signature])));
     }
 
+    [Theory]
+    [InlineData("300D 0609608648016503040201 0500", "300D 0609608648016503040201 0500", "020120", "", null)]
+    [InlineData("300B 0609608648016503040201", "300B 0609608648016503040201", "020120", "", null)]
+    [InlineData("300D 0609608648016503040201 0500", "300D 0609608648016503040203 0500", "020120", "", "the request is signed with RSASSA-PSS and SHA256, but its mask is not made by MGF1 with the same hash")]
+    [InlineData("300D 0609608648016503040201 0500", "300D 0609608648016503040201 3000", "020120", "", "the request is signed with RSASSA-PSS and SHA256, but its mask is not made by MGF1 with the same hash")]
+    [InlineData("300D 0609608648016503040201 0500", "300D 0609608648016503040201 0500", "020121", "", "the request is signed with RSASSA-PSS and a salt that is not as long as its hash SHA256: use 32 octets")]
+    [InlineData("300D 0609608648016503040201 0500", "300D 0609608648016503040201 0500", "020120", "A303 020101", "the parameters of the signature's algorithm RSASSA-PSS hold more than hash, mask and salt")]
+    [InlineData("3007 06052B0E03021A", "3007 06052B0E03021A", "020114", "", "the request is signed with RSASSA-PSS and another hash than SHA-256, SHA-384 and SHA-512")]
+    [InlineData("300D 0609608648016503040203 0500", "300D 0609608648016503040203 0500", "020140", "", DoesNotVerify)]
+    public void The_parameters_of_PSS_must_fit(string hash, string mask, string salt, string trailer, string? expected)
+    {
+        byte[] maskAlgorithm = Csr.Tlv(0x30, [.. Csr.Hex("06092A864886F70D010108"), .. Csr.Hex(mask)]);
+        byte[] parameters = [.. Csr.Tlv(0xA0, Csr.Hex(hash)), .. Csr.Tlv(0xA1, maskAlgorithm), .. Csr.Tlv(0xA2, Csr.Hex(salt)), .. Csr.Hex(trailer)];
+        var algorithm = Csr.Tlv(0x30, [.. Csr.Hex("06092A864886F70D01010A"), .. Csr.Tlv(0x30, parameters)]);
+        var request = Csr.Fixture("pss256");
+        var signed = Csr.Signed(request);
+        var behind = request[signed.End..];
+        var changed = Csr.Tlv(0x30, [.. request[signed], .. algorithm, .. behind[(2 + behind[1])..]]);
+        if (expected is null)
+            Parse(changed);
+        else
+            Assert.Equal(expected, ReasonFor(changed));
+    }
+
+    [Fact]
+    public void PSS_without_parameters_is_refused()
+    {
+        var request = Csr.Fixture("pss256");
+        var signed = Csr.Signed(request);
+        var behind = request[signed.End..];
+        Assert.Equal("the signature's algorithm RSASSA-PSS must have parameters",
+            ReasonFor(Csr.Tlv(0x30, [.. request[signed], .. Csr.Hex("300B 06092A864886F70D01010A"), .. behind[(2 + behind[1])..]])));
+    }
+
     [Fact]
     public void Any_bytes_are_a_request_or_a_reason_and_never_an_exception() =>
         Gen.Byte.Array[0, 600].Sample(bytes =>

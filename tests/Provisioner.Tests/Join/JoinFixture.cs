@@ -53,6 +53,9 @@ internal sealed class JoinFixture : IAsyncDisposable
 
     public string State => File("var/lib/provisioner/renewal.state");
 
+    /// <summary>What is kept between runs, but for the lock file that stays.</summary>
+    public string[] StateFiles => [.. Directory.GetFileSystemEntries(File("var/lib/provisioner")).Select(file => Path.GetFileName(file)).Where(name => name != "lock")];
+
     /// <summary>The seconds of each wait so far.</summary>
     public int[] Slept => System.IO.File.Exists(directory["slept"]) ? [.. System.IO.File.ReadAllLines(directory["slept"]).Select(int.Parse)] : [];
 
@@ -167,8 +170,8 @@ internal sealed class JoinFixture : IAsyncDisposable
             case "busybox":
                 var busybox = Require("busybox");
                 Directory.CreateDirectory(directory["bin"]);
-                // Nothing but busybox: each applet that the program uses, and no other program of that name.
-                foreach (var applet in "awk cat chmod cp cut date flock fold grep head ln mkdir mktemp mv readlink rm sed sort sync tail tr wc sh".Split(' '))
+                // Nothing but busybox, as Debian builds it (without flock): each applet that the program uses, and no other program of that name.
+                foreach (var applet in "awk cat chmod cp cut date fold grep head ln mkdir mktemp mv readlink rm sed sort sync tail tr wc sh".Split(' '))
                     System.IO.File.CreateSymbolicLink(Path.Combine(directory["bin"], applet), busybox);
                 System.IO.File.CreateSymbolicLink(Path.Combine(directory["bin"], "curl"), Require("curl"));
                 System.IO.File.CreateSymbolicLink(Path.Combine(directory["bin"], "openssl"), Require("openssl"));
