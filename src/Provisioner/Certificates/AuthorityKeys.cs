@@ -6,7 +6,8 @@ namespace Provisioner.Certificates;
 /// The stores of the authorities' keys: files, and a token when one is configured. Both at once while hosts move from an authority in
 /// the one to an authority in the other, which is a rotation like any other.
 /// </summary>
-internal sealed class AuthorityKeys(KeyOptions options, string dataDirectory) : IDisposable
+/// <param name="rounds">As <see cref="FileKeyStore"/> takes them.</param>
+internal sealed class AuthorityKeys(KeyOptions options, string dataDirectory, int rounds = FileKeyStore.Rounds) : IDisposable
 {
     private const string FileKind = "file";
 
@@ -35,7 +36,7 @@ internal sealed class AuthorityKeys(KeyOptions options, string dataDirectory) : 
         get
         {
             lock (gate)
-                return files ??= KeyStores.Open(dataDirectory, options with { Pkcs11 = null });
+                return files ??= KeyStores.Open(dataDirectory, options with { Pkcs11 = null }, rounds);
         }
     }
 

@@ -7,13 +7,13 @@ namespace Provisioner.Certificates;
 /// <summary>The configuration's keys <c>ca</c> and <c>secure</c>.</summary>
 internal static class CertificateFields
 {
+    /// <summary>The kinds of key, by their words. First, because the shapes below are made of them.</summary>
+    public static readonly (string Word, KeyAlgorithm Value)[] Algorithms =
+        [("p256", KeyAlgorithm.EcP256), ("p384", KeyAlgorithm.EcP384), ("rsa3072", KeyAlgorithm.Rsa3072)];
+
     public static Shape<CertificateOptions> Ca { get; } = DeclareCa();
 
     public static Shape<SecureOptions> Secure { get; } = DeclareSecure();
-
-    /// <summary>The kinds of key, by their words.</summary>
-    public static readonly (string Word, KeyAlgorithm Value)[] Algorithms =
-        [("p256", KeyAlgorithm.EcP256), ("p384", KeyAlgorithm.EcP384), ("rsa3072", KeyAlgorithm.Rsa3072)];
 
     private static Shape<CertificateOptions> DeclareCa()
     {

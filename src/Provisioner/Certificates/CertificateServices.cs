@@ -10,8 +10,8 @@ internal static class CertificateServices
     {
         services.AddSingleton(options).AddSingleton(secure);
         services.TryAddSingleton<IClock>(_ => options.AllowUnsynchronisedClock ? new TrustedClock() : new KernelClock());
+        services.TryAddSingleton(_ => new AuthorityKeys(options.Keys, dataDirectory));
         services
-            .AddSingleton(_ => new AuthorityKeys(options.Keys, dataDirectory))
             .AddSingleton<CertificateAuthority>()
             .AddSingleton<ServedRevocationLists>()
             .AddSingleton<RevocationLists>()

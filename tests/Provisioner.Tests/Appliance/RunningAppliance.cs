@@ -76,6 +76,8 @@ internal sealed class RunningAppliance : IAsyncDisposable
         }, logging => logging.ClearProviders(), services =>
         {
             services.AddSingleton(clock ?? new StandingClock());
+            // Hundreds of appliances start in these tests, and no key of theirs is a secret.
+            services.AddSingleton(_ => new AuthorityKeys((ca ?? new CertificateOptions()).Keys, (directory ?? own)!.Path, rounds: 1_000));
             if (time is not null)
                 services.AddSingleton(time);
         });

@@ -4,6 +4,7 @@ using System.Text.Json.Nodes;
 using Microsoft.Extensions.Time.Testing;
 using Provisioner.Certificates;
 using Provisioner.Events;
+using Provisioner.Storage;
 using Provisioner.Tests.Appliance;
 
 namespace Provisioner.Tests.Certificates;

@@ -2,7 +2,6 @@ using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Security;
 using System.Security.Cryptography;
-using System.Security.Cryptography.Pkcs;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using Provisioner.Tests.Appliance;
@@ -16,9 +15,11 @@ internal sealed record EstAnswer(int Status, string? MediaType, string Body, Tim
     public IReadOnlyList<X509Certificate2> Certificates()
     {
         Assert.True(Status == 200, $"{Status}: {Body}");
-        var signed = new SignedCms();
-        signed.Decode(Convert.FromBase64String(Body));
-        return [.. signed.Certificates];
+        var certificates = new X509Certificate2Collection();
+#pragma warning disable SYSLIB0057 // X509CertificateLoader reads no PKCS#7, and these bytes are our own.
+        certificates.Import(Convert.FromBase64String(Body));
+#pragma warning restore SYSLIB0057
+        return [.. certificates];
     }
 
     public X509Certificate2 Certificate() => Certificates()[0];

@@ -8,7 +8,8 @@ namespace Provisioner.Certificates.Keys;
 /// Keys as files, each encrypted by itself: <c>ID.key</c>, PKCS#8 with PBES2 (RFC 5958, RFC 8018), which <c>openssl pkey</c> opens as
 /// well. A key is in clear text in this process's memory alone.
 /// </summary>
-internal sealed class FileKeyStore(string directory, Secret passphrase) : IKeyStore
+/// <param name="rounds">Of PBKDF2, for the keys that are made here. Fewer only where nothing is to be kept secret: in tests.</param>
+internal sealed class FileKeyStore(string directory, Secret passphrase, int rounds = FileKeyStore.Rounds) : IKeyStore
 {
     /// <summary>OWASP's figure for PBKDF2 with HMAC-SHA256 (Password Storage Cheat Sheet): a passphrase somebody chose is worth little without it.</summary>
     public const int Rounds = 600_000;
@@ -17,7 +18,7 @@ internal sealed class FileKeyStore(string directory, Secret passphrase) : IKeySt
     private const string Label = "ENCRYPTED PRIVATE KEY";
     private const int MaxFile = 64 * 1024;
 
-    private static readonly PbeParameters Encryption = new(PbeEncryptionAlgorithm.Aes256Cbc, HashAlgorithmName.SHA256, Rounds);
+    private readonly PbeParameters encryption = new(PbeEncryptionAlgorithm.Aes256Cbc, HashAlgorithmName.SHA256, rounds);
 
     private readonly Lock gate = new();
 
@@ -41,7 +42,7 @@ internal sealed class FileKeyStore(string directory, Secret passphrase) : IKeySt
                 _ => throw new ArgumentOutOfRangeException(nameof(algorithm), algorithm, null),
             })
             {
-                var pem = PemEncoding.WriteString(Label, key.ExportEncryptedPkcs8PrivateKey(passphrase.Bytes, Encryption));
+                var pem = PemEncoding.WriteString(Label, key.ExportEncryptedPkcs8PrivateKey(passphrase.Bytes, encryption));
                 PrivateFile.Write(path, Encoding.ASCII.GetBytes(pem + "\n"), What);
             }
             // From the file again: a key that could not be opened after the next start must not sign now.

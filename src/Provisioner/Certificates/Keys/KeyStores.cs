@@ -7,11 +7,11 @@ internal static class KeyStores
     private const string CredentialsVariable = "CREDENTIALS_DIRECTORY";
 
     /// <exception cref="KeyStoreException">It cannot be used; says what to do.</exception>
-    public static IKeyStore Open(string dataDirectory, KeyOptions options) =>
-        Open(dataDirectory, options, Environment.GetEnvironmentVariable(CredentialsVariable));
+    public static IKeyStore Open(string dataDirectory, KeyOptions options, int rounds = FileKeyStore.Rounds) =>
+        Open(dataDirectory, options, Environment.GetEnvironmentVariable(CredentialsVariable), rounds);
 
-    /// <inheritdoc cref="Open(string, KeyOptions)"/>
-    public static IKeyStore Open(string dataDirectory, KeyOptions options, string? credentials)
+    /// <inheritdoc cref="Open(string, KeyOptions, int)"/>
+    public static IKeyStore Open(string dataDirectory, KeyOptions options, string? credentials, int rounds = FileKeyStore.Rounds)
     {
         if (options.Pkcs11 is { } token)
             return new Pkcs11KeyStore(token, TokenPin.Find(token.PinFile, credentials));
@@ -19,6 +19,6 @@ internal static class KeyStores
         var keys = Path.Combine(directory, "keys");
         PrivateFile.PrepareDirectory(directory);
         PrivateFile.PrepareDirectory(keys);
-        return new FileKeyStore(keys, Passphrase.Find(options.PassphraseFile, credentials, Path.Combine(directory, "passphrase"), FileKeyStore.HasKeys(keys)));
+        return new FileKeyStore(keys, Passphrase.Find(options.PassphraseFile, credentials, Path.Combine(directory, "passphrase"), FileKeyStore.HasKeys(keys)), rounds);
     }
 }
