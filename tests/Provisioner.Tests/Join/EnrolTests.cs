@@ -154,10 +154,19 @@ public sealed class EnrolTests
 
         Assert.True(run.Exit == 1 && run.Said.Contains(reason, StringComparison.Ordinal), run.Said);
         AssertNoCertificate(host);
-        // And the right one for the same request, later.
-        host.Appliance.Always[Paths.Enrol] = async context => await AnswerAsync(context, right);
-        run = await host.RunAsync("enrol", "--attempts", "1");
-        Assert.True(run.Exit == 0, run.Said);
+        Assert.True(File.Exists(host.Token));
+    }
+
+    [Fact]
+    public async Task The_right_certificate_can_come_after_a_wrong_one()
+    {
+        await using var host = await JoinFixture.StartAsync();
+        host.Appliance.Next(Paths.Enrol, context => AnswerAsync(context, Authority.Root("Other")), context => AnswerAsync(context, host.Authority));
+
+        var run = await host.RunAsync("enrol");
+
+        Assert.True(run.Exit == 0 && run.Said.Contains("it does not verify", StringComparison.Ordinal), run.Said);
+        Assert.Single(host.Appliance.Asked.Where(a => a.Path == Paths.Enrol).Select(a => a.Body).Distinct());
         host.AssertPair();
     }
 

@@ -65,16 +65,20 @@ internal sealed class JoinFixture : IAsyncDisposable
         return new JoinFixture(distribution, authority, await ApplianceDouble.StartAsync(authority));
     }
 
-    /// <summary>A host that has a certificate; begin and end are days from now.</summary>
+    /// <summary>A host as enrol leaves it; begin and end are days from now.</summary>
     public static async Task<JoinFixture> EnrolledAsync(string distribution = "dash", double begin = -0.01, double end = 90)
     {
         var host = await StartAsync(distribution);
-        host.Appliance.Issue = key => [host.Authority.IssueHost(key, begin: begin, end: end)];
-        var run = await host.RunAsync("enrol", "--attempts", "1");
-        Assert.True(run.Exit == 0, run.Said);
-        host.Appliance.Issue = null;
-        host.Appliance.Asked.Clear();
-        host.Appliance.Reports.Clear();
+        var pki = Directory.CreateDirectory(host.File("etc/iam/pki/pair-first")).Parent!.FullName;
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        System.IO.File.WriteAllText(Path.Combine(pki, "pair-first", "server.key"), key.ExportECPrivateKeyPem());
+        System.IO.File.WriteAllText(Path.Combine(pki, "pair-first", "server.pem"), host.Authority.IssueHost(new PublicKey(key), begin: begin, end: end).ExportCertificatePem());
+        System.IO.File.CreateSymbolicLink(Path.Combine(pki, "current"), "pair-first");
+        System.IO.File.CreateSymbolicLink(host.Key, "current/server.key");
+        System.IO.File.CreateSymbolicLink(host.Certificate, "current/server.pem");
+        Directory.CreateDirectory(host.File("var/lib/provisioner"));
+        System.IO.File.WriteAllText(host.State, $"attempts=0\nnext=0\nchecked={TimeProvider.System.GetUtcNow().ToUnixTimeSeconds()}\nreason=\n");
+        System.IO.File.Delete(host.Token);
         return host;
     }
 
