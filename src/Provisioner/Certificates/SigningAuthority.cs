@@ -47,7 +47,7 @@ internal sealed class SigningAuthority : IDisposable
         {
             // RFC 5280 §5.3.1: unspecified is said by leaving the reason away.
             X509RevocationReason? reason = entry.RevokedBecause is null or RevocationReason.Unspecified ? null : (X509RevocationReason)entry.RevokedBecause;
-            builder.AddEntry(Convert.FromHexString(entry.Serial), entry.RevokedAt!.Value, reason);
+            builder.AddEntry(SignedInteger(entry.Serial), entry.RevokedAt!.Value, reason);
         }
         return builder.Build(certificate.SubjectName, key.Generator, number, next, key.Hash, X509AuthorityKeyIdentifierExtension.CreateFromSubjectKeyIdentifier(keyIdentifier), now);
     }
@@ -87,5 +87,12 @@ internal sealed class SigningAuthority : IDisposable
             KeyHash = Convert.ToHexStringLower(SHA256.HashData(publicKey)),
             Der = made.RawData,
         };
+    }
+
+    // The builder takes an INTEGER's octets, where the first bit is the sign; a serial is always positive (RFC 5280 §4.1.2.2).
+    private static byte[] SignedInteger(string serial)
+    {
+        var octets = Convert.FromHexString(serial);
+        return octets[0] < 0x80 ? octets : [0, .. octets];
     }
 }

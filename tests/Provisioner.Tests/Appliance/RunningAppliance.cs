@@ -81,7 +81,17 @@ internal sealed class RunningAppliance : IAsyncDisposable
             if (time is not null)
                 services.AddSingleton(time);
         });
-        await built.StartAsync();
+        try
+        {
+            await built.StartAsync();
+        }
+        catch
+        {
+            // As a process that ends gives its directory back.
+            await built.DisposeAsync();
+            own?.Dispose();
+            throw;
+        }
         return new RunningAppliance(built, own);
     }
 

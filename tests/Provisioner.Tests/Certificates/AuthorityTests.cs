@@ -403,7 +403,9 @@ public sealed class AuthorityTests
             for (var all = list.ReadSequence(); all.HasData;)
             {
                 var entry = all.ReadSequence();
-                var serial = Convert.ToHexStringLower(entry.ReadIntegerBytes().Span.TrimStart((byte)0));
+                var octets = entry.ReadIntegerBytes();
+                Assert.True(octets.Span[0] < 0x80, "a negative serial");
+                var serial = Convert.ToHexStringLower(octets.Span.TrimStart((byte)0));
                 entry.ReadUtcTime();
                 var reason = X509RevocationReason.Unspecified;
                 if (entry.HasData)
