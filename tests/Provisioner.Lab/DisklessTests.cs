@@ -10,7 +10,6 @@ public sealed class DisklessTests(ITestOutputHelper output)
 
     [Theory]
     [InlineData(nameof(Firmware.UefiX64))]
-    [InlineData(nameof(Firmware.SecureBoot))]
     [InlineData(nameof(Firmware.UefiArm64))]
     public async Task A_server_boots_a_whole_system_into_memory(string machine)
     {

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using System.Text;
 using Microsoft.AspNetCore.Http;
 using Paths = Provisioner.Tests.Join.ApplianceDouble.Paths;
 
@@ -332,6 +333,8 @@ public sealed class EnrolTests
     public async Task The_token_is_in_no_command_line_and_no_environment(string distribution)
     {
         await using var host = await JoinFixture.StartAsync(distribution);
+        // curl overwrites some of its arguments once it runs, so they are taken before that as well.
+        host.AddProgram("curl", $"#!/bin/sh\nprintf '%s\\n' \"$@\" >>'{host.Beside("arguments")}'\nexec {JoinFixture.Require("curl")} \"$@\"\n");
         var seen = new List<string>();
         host.Appliance.Next(Paths.Enrol, context =>
         {
@@ -356,8 +359,11 @@ public sealed class EnrolTests
 
         Assert.True(run.Exit == 0, run.Said);
         // It was looked for at the right time.
-        Assert.Contains(seen, text => text.StartsWith("curl\0", StringComparison.Ordinal) && text.Contains(host.Appliance.Address + Paths.Enrol, StringComparison.Ordinal));
-        Assert.DoesNotContain(seen, text => text.Contains(ApplianceDouble.Token, StringComparison.Ordinal));
+        Assert.Contains(seen, text => text.Contains("curl\0", StringComparison.Ordinal) && text.Contains(host.Appliance.Address + Paths.Enrol, StringComparison.Ordinal));
+        seen.Add(await File.ReadAllTextAsync(host.Beside("arguments")));
+        Assert.Contains("--cacert", seen[^1], StringComparison.Ordinal);
+        foreach (var secret in (string[])[ApplianceDouble.Token, Convert.ToBase64String(Encoding.UTF8.GetBytes($"{ApplianceDouble.Installation}:{ApplianceDouble.Token}"))])
+            Assert.DoesNotContain(seen, text => text.Contains(secret, StringComparison.Ordinal));
         Assert.DoesNotContain(ApplianceDouble.Token, run.Said, StringComparison.Ordinal);
     }
 

@@ -92,10 +92,11 @@ internal sealed class Pkcs11KeyStore : IKeyStore
             make.Create(CKA.CKA_EXTRACTABLE, false),
             make.Create(CKA.CKA_LABEL, id),
             make.Create(CKA.CKA_ID, ascii),
-            // To sign, and for nothing else: SoftHSM would let it decrypt and unwrap as well when nothing is said.
+            // To sign, and for nothing else: SoftHSM would let it decrypt, unwrap and derive as well when nothing is said.
             make.Create(CKA.CKA_SIGN, true),
-            make.Create(rsa ? CKA.CKA_DECRYPT : CKA.CKA_DERIVE, false),
+            make.Create(CKA.CKA_DECRYPT, false),
             make.Create(CKA.CKA_UNWRAP, false),
+            .. rsa ? [] : new[] { make.Create(CKA.CKA_DERIVE, false) },
         ];
         try
         {

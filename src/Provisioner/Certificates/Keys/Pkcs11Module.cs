@@ -15,6 +15,7 @@ internal sealed class Pkcs11Module : IDisposable
     private static readonly Dictionary<string, Pkcs11Module> Loaded = [];
 
     private readonly string path;
+    private IPkcs11Library? library;
     private int users;
 
     /// <summary>
@@ -26,10 +27,17 @@ internal sealed class Pkcs11Module : IDisposable
     private Pkcs11Module(string path, IPkcs11Library library)
     {
         this.path = path;
-        Library = library;
+        this.library = library;
     }
 
-    public IPkcs11Library Library { get; }
+    public IPkcs11Library Library
+    {
+        get
+        {
+            lock (Gate)
+                return library ??= Start(path);
+        }
+    }
 
     /// <exception cref="KeyStoreException">There is no such library, or it does not start.</exception>
     public static Pkcs11Module Load(string path)
@@ -47,6 +55,22 @@ internal sealed class Pkcs11Module : IDisposable
         }
     }
 
+    /// <summary>
+    /// Ends the library and begins anew, unless another store uses it: some see a token that came back, or a slot that was added, only
+    /// then (SoftHSM 2.6 is one). Every session ends with it.
+    /// </summary>
+    public void Restart()
+    {
+        lock (Gate)
+        {
+            if (users > 1)
+                return;
+            library?.Dispose();
+            library = null; // Until it starts: when it does not now, it may the next time.
+            library = Start(path);
+        }
+    }
+
     public void Dispose()
     {
         lock (Gate)
@@ -54,10 +78,11 @@ internal sealed class Pkcs11Module : IDisposable
             if (--users > 0)
                 return;
             Loaded.Remove(path);
-            Library.Dispose();
+            library?.Dispose();
         }
     }
 
+    /// <exception cref="KeyStoreException">It does not start.</exception>
     private static IPkcs11Library Start(string path)
     {
         try

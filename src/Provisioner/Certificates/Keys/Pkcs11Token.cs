@@ -15,6 +15,7 @@ internal sealed class Pkcs11Token(Pkcs11Options options, Secret pin) : IDisposab
     private readonly Pkcs11Module module = Pkcs11Module.Load(options.Library);
     private Connection? connection;
     private string? refused;
+    private bool wasThere;
     private bool disposed;
 
     /// <summary>How messages name it: <c>'label'</c>, or <c>with the serial number '…'</c>.</summary>
@@ -74,7 +75,15 @@ internal sealed class Pkcs11Token(Pkcs11Options options, Secret pin) : IDisposab
         // A wrong PIN stays wrong, and each try brings the token nearer to locking itself.
         if (refused is not null)
             throw new KeyStoreException(refused);
-        var slot = Find(out var token);
+        if (TryFind(out var slot, out var token) is { } missing)
+        {
+            if (!wasThere)
+                throw missing;
+            module.Restart();
+            if (TryFind(out slot, out token) is { } stillMissing)
+                throw stillMissing;
+        }
+        wasThere = true;
         var session = slot.OpenSession(SessionType.ReadWrite);
         try
         {
@@ -125,8 +134,10 @@ internal sealed class Pkcs11Token(Pkcs11Options options, Secret pin) : IDisposab
 
     private KeyStoreException Refuse(string reason, Exception? cause = null) => new(refused = reason, cause);
 
-    private ISlot Find(out ITokenInfo token)
+    /// <returns>Null when it is there, or why it is not.</returns>
+    private KeyStoreException? TryFind(out ISlot slot, out ITokenInfo token)
     {
+        (slot, token) = (null!, null!);
         var there = module.Library.GetSlotList(SlotsType.WithTokenPresent)
             .Select(slot => (Slot: slot, Token: TokenIn(slot)))
             .Where(t => t.Token is { TokenFlags.TokenInitialized: true })
@@ -135,13 +146,13 @@ internal sealed class Pkcs11Token(Pkcs11Options options, Secret pin) : IDisposab
             && (options.Serial is null || Trim(t.Token!.SerialNumber) == options.Serial)).ToList();
         if (matching.Count == 1)
         {
-            token = matching[0].Token!;
-            return matching[0].Slot;
+            (slot, token) = (matching[0].Slot, matching[0].Token!);
+            return null;
         }
         if (matching.Count > 1)
-            throw new KeyStoreException($"There are {matching.Count} tokens {Name}: {Names(matching)}. Say which by 'ca.pkcs11.serial' in the configuration.");
+            return new KeyStoreException($"There are {matching.Count} tokens {Name}: {Names(matching)}. Say which by 'ca.pkcs11.serial' in the configuration.");
         var wanted = options is { Token: not null, Serial: { } serial } ? $"{Name} with the serial number '{serial}'" : Name;
-        throw new KeyStoreException($"There is no token {wanted} behind '{options.Library}'; "
+        return new KeyStoreException($"There is no token {wanted} behind '{options.Library}'; "
             + (there.Count == 0 ? "there is none at all. Connect it, or initialise it (softhsm2-util or pkcs11-tool --init-token)." : $"there is {Names(there)}. Connect it, or correct 'ca.pkcs11' in the configuration."));
 
         static string Names(IEnumerable<(ISlot Slot, ITokenInfo? Token)> tokens) =>

@@ -158,20 +158,27 @@ public sealed class FileKeyStoreTests : IDisposable
     }
 
     [Fact]
-    public void Notices_every_changed_byte()
+    public void A_changed_byte_never_makes_another_key()
     {
         using var store = Store();
         Generate("EC -pkeyopt ec_paramgen_curve:P-256", "one"); // With few rounds, so that hundreds can be tried.
         var path = Path.Combine(Keys, "one.key");
         var whole = File.ReadAllText(path);
         var content = Convert.FromBase64String(whole[PemEncoding.Find(whole).Base64Data]);
+        var shown = Opened(store);
+        var taken = 0;
         for (var at = 0; at < content.Length; at++)
         {
             var damaged = content.ToArray();
             damaged[at] ^= 0x40;
             Write(path, PemEncoding.WriteString("ENCRYPTED PRIVATE KEY", damaged));
-            Refused(store, "one");
+            if (Opened(store) is not { } other)
+                continue;
+            taken++;
+            Assert.Equal(shown, other);
         }
+        // In the initialisation vector it turns a bit of the first block, where PKCS#8 has its version, which .NET does not look at.
+        Assert.InRange(taken, 0, 1);
     }
 
     [Fact]
@@ -285,6 +292,19 @@ public sealed class FileKeyStoreTests : IDisposable
         File.Delete(directory["data/ca/passphrase"]);
         Assert.Contains("No new passphrase is made while there are keys",
             Assert.Throws<KeyStoreException>(() => KeyStores.Open(directory["data"], new KeyOptions(), credentials: null)).Message, StringComparison.Ordinal);
+    }
+
+    private static byte[]? Opened(FileKeyStore store)
+    {
+        try
+        {
+            using var key = store.Open("one");
+            return key.PublicKey.ExportSubjectPublicKeyInfo();
+        }
+        catch (KeyStoreException)
+        {
+            return null;
+        }
     }
 
     private static string Refused(FileKeyStore store, string id) => Assert.Throws<KeyStoreException>(() => store.Open(id).Dispose()).Message;

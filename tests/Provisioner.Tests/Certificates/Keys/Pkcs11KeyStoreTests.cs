@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using Net.Pkcs11Interop.Common;
 using Provisioner.Certificates.Keys;
 using Provisioner.Tests.Appliance;
 
@@ -34,6 +35,9 @@ public sealed class Pkcs11KeyStoreTests : IClassFixture<SoftHsm>, IDisposable
             Assert.Equal((algorithm, "01AB"), (made.Algorithm, made.Id));
             OpensslVerdict.Accepts(made, directory.Path);
             shown = made.PublicKey.ExportSubjectPublicKeyInfo();
+            // Asked as the logged-in user, in the very session's process: the token does not give the secret part away.
+            Assert.True(SoftHsm.Hides(label, "01AB", algorithm == KeyAlgorithm.Rsa3072 ? CKA.CKA_PRIVATE_EXPONENT : CKA.CKA_VALUE));
+            Assert.False(SoftHsm.Hides(label, "01AB", CKA.CKA_LABEL));
         }
         using (var store = SoftHsm.Open(label))
         using (var opened = store.Open("01AB"))
@@ -48,9 +52,8 @@ public sealed class Pkcs11KeyStoreTests : IClassFixture<SoftHsm>, IDisposable
         Assert.Contains("ID:         30314142", privateKey, StringComparison.Ordinal);
         Assert.Contains("Access:     sensitive, always sensitive, never extractable, local", privateKey, StringComparison.Ordinal);
         Assert.Contains("Usage:      sign\n", privateKey, StringComparison.Ordinal);
-        var taken = hsm.TryPkcs11Tool(label, "--read-object", "--type", "privkey", "--id", "30314142", "--output-file", directory["taken"]);
-        Assert.NotEqual(0, taken.Code);
-        Assert.True(!File.Exists(directory["taken"]) || new FileInfo(directory["taken"]).Length == 0);
+        if (algorithm == KeyAlgorithm.EcP384)
+            return; // OpenSC 0.23 cannot read a public key on P-384, its own neither: "cannot create EVP_PKEY".
         hsm.Pkcs11Tool(label, "--read-object", "--type", "pubkey", "--id", "30314142", "--output-file", directory["shown"]);
         Assert.Equal(shown, File.ReadAllBytes(directory["shown"]));
     }

@@ -46,9 +46,6 @@ public sealed partial class SoftHsm : IDisposable
     public string Pkcs11Tool(string label, params string[] arguments) =>
         RunTool("/usr/bin/pkcs11-tool", ["--module", Library, "--token-label", label, "--login", "--pin", Pin, .. arguments]);
 
-    public (int Code, string Output) TryPkcs11Tool(string label, params string[] arguments) =>
-        TryTool("/usr/bin/pkcs11-tool", ["--module", Library, "--token-label", label, "--login", "--pin", Pin, .. arguments]);
-
     /// <summary>What a store must be told to use that token.</summary>
     public static Pkcs11Options Options(string label) => new(Library) { Token = label };
 
@@ -70,6 +67,17 @@ public sealed partial class SoftHsm : IDisposable
         var session = Slot(label).OpenSession(SessionType.ReadWrite);
         session.SetPin(from, to);
         session.CloseSession();
+    }
+
+    /// <summary>Whether the token refuses to show that attribute of a private key.</summary>
+    internal static bool Hides(string label, string id, CKA attribute)
+    {
+        var session = Slot(label).OpenSession(SessionType.ReadOnly);
+        var make = session.Factories.ObjectAttributeFactory;
+        var key = session.FindAllObjects([make.Create(CKA.CKA_CLASS, CKO.CKO_PRIVATE_KEY), make.Create(CKA.CKA_LABEL, id)]).Single();
+        var hidden = session.GetAttributeValue(key, new List<CKA> { attribute })[0].CannotBeRead;
+        session.CloseSession();
+        return hidden;
     }
 
     /// <summary>The token as this process sees it. The library is not disposed: that would end it for the store as well.</summary>
