@@ -52,7 +52,7 @@ public sealed class AuthorityTests
         File.Delete(passphrase);
         Assert.Contains("is missing, and without it the CA's key cannot be opened", (await Refused(site)).Message, StringComparison.Ordinal);
         await File.WriteAllTextAsync(passphrase, "another\n");
-        Assert.Contains("readable", (await Refused(site)).Message, StringComparison.Ordinal);
+        Assert.Contains("is open to others", (await Refused(site)).Message, StringComparison.Ordinal);
         File.SetUnixFileMode(passphrase, UnixFileMode.UserRead | UnixFileMode.UserWrite);
         var wrong = await Refused(site);
         Assert.Contains("is not opened by the passphrase", wrong.Message, StringComparison.Ordinal);
