@@ -19,8 +19,8 @@ internal sealed class Pkcs11Module : IDisposable
     private int users;
 
     /// <summary>
-    /// Pkcs11Interop loads a token's library by dlopen from "libdl", a name that is there only where a compiler is; libdl.so.2 is
-    /// always (glibc 2.34 moved its content to libc and kept the file).
+    /// Pkcs11Interop takes dlopen from "libdl", a name without a file on Debian 12: glibc 2.34 moved its content to libc and kept
+    /// libdl.so.2 alone.
     /// </summary>
     static Pkcs11Module() => NativeLibrary.SetDllImportResolver(typeof(IPkcs11Library).Assembly, FindLibdl);
 
