@@ -1,3 +1,5 @@
+using Provisioner.Progress;
+
 namespace Provisioner.Hosts;
 
 /// <summary>Where a host stands; derived, never set by hand.</summary>
@@ -12,22 +14,65 @@ public enum HostState
     /// <summary>It asked and was answered within the open Installation.</summary>
     Booting,
 
+    /// <summary>Its installer reports.</summary>
+    Installing,
+
+    /// <summary>The operating system is in place; it has no certificate yet.</summary>
+    Installed,
+
     /// <summary>It holds a good certificate.</summary>
     Enrolled,
+
+    /// <summary>A stage failed, or the window ended in the middle of one.</summary>
+    Failed,
+
+    /// <summary>Nothing was heard for longer than its stage may be silent.</summary>
+    Stalled,
 
     /// <summary>It left the fleet: nothing is done for it any more.</summary>
     Retired,
 }
 
-public static class HostStates
+/// <summary>Where a host stands and why.</summary>
+/// <param name="Stage">The stage it is in, or failed or stalled in; null when it is in none.</param>
+/// <param name="Reason">As a sentence; null when the state says it all.</param>
+public sealed record HostStanding(HostState State, string? Stage = null, string? Reason = null)
 {
-    /// <summary>The state of a host.</summary>
+    /// <summary>Derives it. Pure.</summary>
     /// <param name="installation">Its latest Installation, open or not.</param>
-    /// <param name="isEnrolled">It has a certificate that is neither revoked nor over.</param>
     /// <param name="lastAnswered">When a boot question of the host was last answered (<see cref="Events.EventLog.LastAnswered"/>).</param>
-    public static HostState Of(Host host, Installation? installation, DateTimeOffset? lastAnswered, bool isEnrolled, DateTimeOffset now) =>
-        host.RetiredAt is not null ? HostState.Retired
-        : installation is null || !installation.BuildsAt(now) ? isEnrolled ? HostState.Enrolled : HostState.Registered
-        : lastAnswered >= installation.OpenedAt ? HostState.Booting
-        : HostState.Waiting;
+    /// <param name="isEnrolled">It has a certificate that is neither revoked nor over.</param>
+    public static HostStanding Of(Host host, Installation? installation, DateTimeOffset? lastAnswered, bool isEnrolled, DateTimeOffset now)
+    {
+        if (host.RetiredAt is { } retired)
+            return new(HostState.Retired, Reason: $"since {retired:u}");
+        if (installation is { EnrolOnly: false } built)
+        {
+            if (built.BuildsAt(now))
+                return Building(built, lastAnswered, now);
+            if (built.InstalledAt is null && built.ClosedAt is null && now >= built.ClosesAt && !built.Stages.IsEmpty)
+            {
+                return new(HostState.Failed, built.Stages[^1].Name,
+                    $"the window ended at {built.ClosesAt:u} in the middle of it{(built.Stages[^1].Message is { } said ? $"; last: {said}" : "")}");
+            }
+            if (built.InstalledAt is { } installed && !isEnrolled)
+                return new(HostState.Installed, Reason: $"since {installed:u}; it has not enrolled yet");
+        }
+        return new(isEnrolled ? HostState.Enrolled : HostState.Registered);
+    }
+
+    private static HostStanding Building(Installation installation, DateTimeOffset? lastAnswered, DateTimeOffset now)
+    {
+        var current = installation.Stages.IsEmpty ? null : installation.Stages[^1];
+        if (current is { State: StageState.Failed })
+            return new(HostState.Failed, current.Name, current.Message ?? "the installer said no more");
+        var answered = lastAnswered >= installation.OpenedAt ? lastAnswered : null;
+        if (current is null && answered is null && installation.HeardAt is null)
+            return new(HostState.Waiting, Reason: "it has not asked yet");
+        var heard = new[] { installation.HeardAt, answered, current?.StartedAt }.Max()!.Value;
+        var stage = current?.Name ?? Stages.Boot;
+        if (now - heard > Stages.LimitOf(stage))
+            return new(HostState.Stalled, stage, $"nothing was heard since {heard:u}; usually {Stages.CauseOf(stage)}");
+        return current is null ? new(HostState.Booting, stage) : new(HostState.Installing, stage, current.Message);
+    }
 }

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Provisioner.Progress;
 
 namespace Provisioner.Hosts;
 
@@ -33,6 +34,15 @@ public sealed record Installation
 
     /// <summary>It only lets the host enrol again; the host goes on booting its own disk.</summary>
     public bool EnrolOnly { get; init; }
+
+    /// <summary>What the installer reported, in order.</summary>
+    public ImmutableArray<InstallationStage> Stages { get; init; } = [];
+
+    /// <summary>When the host was last heard of in it: a report, a file of the seed, a line of syslog.</summary>
+    public DateTimeOffset? HeardAt { get; init; }
+
+    /// <summary>When the operating system was in place; the host boots its disk from then on.</summary>
+    public DateTimeOffset? InstalledAt { get; init; }
 
     /// <summary>Who opened it.</summary>
     public string? Actor { get; init; }

@@ -1,0 +1,57 @@
+using System.Text.RegularExpressions;
+
+namespace Provisioner.Progress;
+
+public enum StageState
+{
+    Running,
+    Done,
+    Failed,
+}
+
+/// <summary>One step of an Installation, as the installer reported it.</summary>
+/// <param name="Name">A word such as <c>partitioning</c>.</param>
+public sealed record InstallationStage(string Name, DateTimeOffset StartedAt)
+{
+    public StageState State { get; init; } = StageState.Running;
+
+    public DateTimeOffset? EndedAt { get; init; }
+
+    /// <summary>What the installer said last of it, one line.</summary>
+    public string? Message { get; init; }
+}
+
+/// <summary>How long a stage may be silent, and what it usually means when it is.</summary>
+public static partial class Stages
+{
+    /// <summary>From the first answered boot question to the first word of the installer.</summary>
+    public const string Boot = "boot";
+
+    /// <summary>The last one: the operating system is on the disk (or, without a disk, up).</summary>
+    public const string Installed = "installed";
+
+    private static readonly TimeSpan Usual = TimeSpan.FromMinutes(30);
+
+    private static readonly (string Name, TimeSpan Limit, string Cause)[] Known =
+    [
+        (Boot, TimeSpan.FromMinutes(15), "the kernel did not start, its installer cannot reach the appliance (route, firewall, VLAN of the installed bond), or its console waits for an answer"),
+        ("pre", TimeSpan.FromMinutes(10), "a step before the installation waits for something"),
+        ("partitioning", TimeSpan.FromMinutes(10), "no disk fits the profile, or one is in use by a RAID or LVM of before"),
+        ("packages", TimeSpan.FromMinutes(60), "a repository cannot be reached or is slow: see spec.install.repositories, proxy, and the appliance's cache"),
+        ("post", TimeSpan.FromMinutes(30), "a step after the installation waits for something, such as the network"),
+        ("late", TimeSpan.FromMinutes(30), "a step after the installation waits for something, such as the network"),
+        ("cloud-init", TimeSpan.FromMinutes(15), "a command of the seed waits for something, such as a package repository"),
+    ];
+
+    /// <summary>A stage's name: what may stand in an event and an address.</summary>
+    public static bool IsName(string name) => StageName().IsMatch(name);
+
+    /// <summary>How long nothing may be heard in that stage.</summary>
+    public static TimeSpan LimitOf(string name) => Array.Find(Known, k => k.Name == name) is { Name: not null } known ? known.Limit : Usual;
+
+    /// <summary>What it usually means when nothing is heard for so long.</summary>
+    public static string CauseOf(string name) => Array.Find(Known, k => k.Name == name) is { Name: not null } known ? known.Cause : "the installer hangs, was switched off, or cannot reach the appliance any more";
+
+    [GeneratedRegex(@"\A[a-z][a-z0-9-]{0,31}\z", RegexOptions.NonBacktracking)]
+    private static partial Regex StageName();
+}
