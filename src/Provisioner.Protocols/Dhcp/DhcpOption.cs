@@ -15,6 +15,9 @@ public enum DhcpOption : byte
     /// <summary>Domain name servers.</summary>
     DomainNameServer = 6,
 
+    /// <summary>Syslog servers (RFC 2132 §3.9).</summary>
+    LogServers = 7,
+
     /// <summary>The client's host name.</summary>
     HostName = 12,
 

@@ -1,5 +1,6 @@
 using Provisioner.Boot;
 using Provisioner.Hosts;
+using Provisioner.Progress;
 using Provisioner.Protocols;
 using Provisioner.Resources;
 using Provisioner.Storage;
@@ -40,6 +41,14 @@ internal static class HostEndpoints
             _ = ResourceEndpoints.Find(ResourceKind.Host, name, state.Snapshot);
             var actor = Caller.Name(context);
             return await writer.ChangeAsync(editor => Json.Answer(Json.Of(HostChanges.Cancel(editor, name, actor), editor.Now)), context.RequestAborted);
+        });
+        // A host that is gone has its last lines still.
+        api.MapGet("/hosts/{name}/log", (string name, InstallerLog log, CurrentState state) =>
+        {
+            var text = Texts.Name(name, 64) is null ? log.Read(name) : "";
+            if (text.Length == 0)
+                _ = ResourceEndpoints.Find(ResourceKind.Host, name, state.Snapshot);
+            return Results.Text(text, "text/plain; charset=utf-8");
         });
         api.MapPost("/discovered/{mac}/adopt", async (string mac, HttpContext context, StateWriter writer) =>
         {

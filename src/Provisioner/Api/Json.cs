@@ -61,6 +61,17 @@ internal static class Json
         ["enrolOnly"] = installation.EnrolOnly ? true : null,
         ["openedAt"] = At(installation.OpenedAt),
         ["closesAt"] = At(installation.ClosesAt),
+        ["installedAt"] = At(installation.InstalledAt),
+        ["heardAt"] = At(installation.HeardAt),
+        ["stages"] = installation.Stages.IsEmpty ? null : new JsonArray([.. installation.Stages.Select(stage => (JsonNode)WithoutNulls(new()
+        {
+            ["name"] = stage.Name,
+            ["state"] = Word(stage.State),
+            ["startedAt"] = At(stage.StartedAt),
+            ["endedAt"] = At(stage.EndedAt),
+            ["seconds"] = Math.Round(((stage.EndedAt ?? now) - stage.StartedAt).TotalSeconds, 1),
+            ["message"] = stage.Message,
+        }))]),
         ["closedAt"] = At(installation.ClosedAt),
         ["closedBecause"] = installation.ClosedBecause,
         ["actor"] = installation.Actor,

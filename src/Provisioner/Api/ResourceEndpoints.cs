@@ -79,9 +79,12 @@ internal static class ResourceEndpoints
             var installation = snapshot.Installations.GetValueOrDefault(host.Name);
             var certificate = snapshot.GoodCertificateOf(host.Name, now);
             var lastAnswered = events.LastAnswered(host);
+            var standing = HostStanding.Of(host, installation, lastAnswered, certificate is not null, now);
             json["status"] = Json.WithoutNulls(new JsonObject
             {
-                ["state"] = HostStates.Of(host, installation, lastAnswered, certificate is not null, now).ToString(),
+                ["state"] = standing.State.ToString(),
+                ["stage"] = standing.Stage,
+                ["reason"] = standing.Reason,
                 ["lastAnswered"] = Json.At(lastAnswered),
                 ["retiredAt"] = Json.At(host.RetiredAt),
                 ["certificate"] = certificate is null ? null : Json.Of(certificate, snapshot, now),

@@ -1,4 +1,5 @@
 using Provisioner.Certificates;
+using Provisioner.Progress;
 using Provisioner.Protocols;
 using Provisioner.Resources;
 
@@ -40,6 +41,7 @@ internal static class ApplianceConfiguration
         shape.Default("http", Http(), o => o.Http, (o, v) => o with { Http = v }, "The boot plane over HTTP.");
         shape.Default("tftp", Tftp(), o => o.Tftp, (o, v) => o with { Tftp = v }, "The boot plane over TFTP.");
         shape.Default("dhcp", Dhcp(), o => o.Dhcp, (o, v) => o with { Dhcp = v }, "DHCP's ports; whether it answers is said by each Network.");
+        shape.Default("syslog", Syslog(), o => o.Syslog, (o, v) => o with { Syslog = v }, "What installers say by syslog.");
         shape.Default("secure", CertificateFields.Secure, o => o.Secure, (o, v) => o with { Secure = v }, "The secure plane: HTTPS for hosts.");
         shape.Default("ca", CertificateFields.Ca, o => o.Ca, (o, v) => o with { Ca = v }, "The authority that signs hosts' certificates.");
         shape.Optional("loaders", new ListKind<string>(path), o => o.Loaders, (o, v) => o with { Loaders = v }, "Directories of boot loaders.");
@@ -55,7 +57,7 @@ internal static class ApplianceConfiguration
                 report("dhcp.proxyPort", "is the same as dhcp.port", $"{options.Dhcp.ProxyPort}", "a port of its own");
             if (options.Secure.Port == options.Http.Port && options.Http.Port != 0)
                 report("secure.port", "is the same TCP port as http.port", $"{options.Secure.Port}", "a port of its own");
-            foreach (var (key, port) in new[] { ("dhcp.port", options.Dhcp.Port), ("dhcp.proxyPort", options.Dhcp.ProxyPort) })
+            foreach (var (key, port) in new[] { ("dhcp.port", options.Dhcp.Port), ("dhcp.proxyPort", options.Dhcp.ProxyPort), ("syslog.port", options.Syslog.Port) })
             {
                 if (port == options.Tftp.Port && port != 0)
                     report(key, "is the same UDP port as tftp.port", $"{port}", "a port of its own");
@@ -86,6 +88,14 @@ internal static class ApplianceConfiguration
         shape.Default("maxBlockSize", Values.Integer(8, 65464), t => t.MaxBlockSize, (t, v) => t with { MaxBlockSize = v }, "The largest block agreed to, in bytes (RFC 2348).");
         shape.Default("maxWindowSize", Values.Integer(1, 65535), t => t.MaxWindowSize, (t, v) => t with { MaxWindowSize = v }, "The largest window agreed to, in blocks (RFC 7440).");
         shape.Default("maxSessions", Values.Integer(1, 65535), t => t.MaxSessions, (t, v) => t with { MaxSessions = v }, "Transfers at one time.");
+        return shape;
+    }
+
+    private static Shape<SyslogOptions> Syslog()
+    {
+        var shape = new Shape<SyslogOptions>("syslog", () => new SyslogOptions());
+        shape.Default("address", Address, s => s.Address, (s, v) => s with { Address = v }, "The address to listen at; 0.0.0.0 is all.");
+        shape.Default("port", Port, s => s.Port, (s, v) => s with { Port = v }, "UDP port.");
         return shape;
     }
 

@@ -8,6 +8,8 @@ using Provisioner.Boot.Tftp;
 using Provisioner.Certificates;
 using Provisioner.Images;
 using Provisioner.Networks;
+using Provisioner.Progress;
+using Provisioner.Seeds;
 using Provisioner.Storage;
 
 namespace Provisioner.Appliance;
@@ -37,6 +39,8 @@ internal static class ApplianceHost
             .AddSingleton<AddressBook>()
             .AddStorage(options.DataDirectory, new StoreLimits { Events = options.Events.Retention })
             .AddCertificates(options.Ca, options.Secure, options.DataDirectory)
+            .AddSeeds(options.DataDirectory)
+            .AddProgress(options.Syslog, options.DataDirectory)
             .AddImages(options.DataDirectory)
             .AddDhcp(new DhcpSettings { ServerPort = options.Dhcp.Port, ProxyPort = options.Dhcp.ProxyPort, HttpPort = options.Http.Port })
             .AddTftp(new TftpOptions

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Provisioner.Certificates;
+using Provisioner.Progress;
 using Provisioner.Protocols;
 using Provisioner.Storage;
 
@@ -19,6 +20,9 @@ public sealed record ApplianceOptions
     public TftpSettings Tftp { get; init; } = new();
 
     public DhcpPorts Dhcp { get; init; } = new();
+
+    /// <summary>What installers say by syslog.</summary>
+    public SyslogOptions Syslog { get; init; } = new();
 
     /// <summary>The secure plane: certificates for hosts.</summary>
     public SecureOptions Secure { get; init; } = new();

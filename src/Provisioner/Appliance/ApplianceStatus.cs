@@ -5,6 +5,7 @@ using Provisioner.Boot.Tftp;
 using Provisioner.Certificates;
 using Provisioner.Certificates.Est;
 using Provisioner.Networks;
+using Provisioner.Progress;
 using Provisioner.Storage;
 
 namespace Provisioner.Appliance;
@@ -18,7 +19,7 @@ internal sealed record Plane(string Name, bool Listens, string At, string Reason
 /// <summary>What runs and what does not, and why: for the start's report and <c>provisioner status</c>.</summary>
 internal sealed class ApplianceStatus(
     ApplianceOptions options, CurrentState state, DhcpService dhcp, TftpServer tftp, BootHttpService http,
-    SecureServer secure, CertificateAuthority authority, TimeProvider time)
+    SecureServer secure, CertificateAuthority authority, SyslogService syslog, TimeProvider time)
 {
     public static string Version { get; } =
         (typeof(ApplianceStatus).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "0").Split('+')[0];
@@ -32,6 +33,7 @@ internal sealed class ApplianceStatus(
         var whyNot = authority.WhyNotIssuing(time.GetUtcNow());
         yield return new("secure", true, $"{options.Secure.Address}:{secure.Port}/tcp", whyNot is null ? "certificates for hosts (EST)" : $"no certificates are issued: {whyNot}");
         yield return new("tftp", true, $"{options.Tftp.Address}:{tftp.Port}/udp", tftp.Port == 69 ? "boot files for firmware" : "boot files; firmware asks on port 69 only: run as root, or with CAP_NET_BIND_SERVICE");
+        yield return new("syslog", true, $"{options.Syslog.Address}:{syslog.Port}/udp", "what firmware and installers say");
         foreach (var (port, isOpen, problem) in dhcp.Status)
             yield return new("dhcp", isOpen, $"0.0.0.0:{port}/udp", isOpen ? WhoWantsDhcp() : problem ?? WhyNoDhcp());
     }

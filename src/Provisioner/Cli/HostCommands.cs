@@ -4,13 +4,13 @@ using Provisioner.Resources;
 
 namespace Provisioner.Cli;
 
-/// <summary><c>provision</c>, <c>cancel</c>, <c>adopt</c>, <c>render</c>, <c>explain</c>.</summary>
+/// <summary><c>provision</c>, <c>cancel</c>, <c>adopt</c>, <c>render</c>, <c>explain</c>, <c>log</c>.</summary>
 internal static class HostCommands
 {
     private static readonly string[] Clients = ["uefi-x64", "uefi-arm64", "bios", "http-x64", "http-arm64", "ipxe"];
 
     public static IEnumerable<Command> Create(Screen screen, Func<ParseResult, ApiClient> connect) =>
-        [Provision(screen, connect), Cancel(screen, connect), Adopt(screen, connect), Render(screen, connect), Explain(screen, connect)];
+        [Provision(screen, connect), Cancel(screen, connect), Adopt(screen, connect), Render(screen, connect), Explain(screen, connect), Log(screen, connect)];
 
     private static TeachingCommand Provision(Screen screen, Func<ParseResult, ApiClient> connect)
     {
@@ -96,6 +96,23 @@ internal static class HostCommands
         {
             using var api = connect(parsed);
             screen.Output.Write(await api.GetTextAsync($"hosts/{ApiClient.Escape(parsed.GetValue(host)!)}/render/{parsed.GetValue(what)}", cancellation));
+            return CommandLine.Done;
+        });
+        return command;
+    }
+
+    private static TeachingCommand Log(Screen screen, Func<ParseResult, ApiClient> connect)
+    {
+        var host = new Argument<string>("HOST") { Description = "The host." };
+        var command = new TeachingCommand("log", "Show the last lines a host's firmware and installer said, by syslog and in their reports.", "provisioner log web-1") { host };
+        command.SetAction(async (parsed, cancellation) =>
+        {
+            using var api = connect(parsed);
+            var name = parsed.GetValue(host)!;
+            var text = await api.GetTextAsync($"hosts/{ApiClient.Escape(name)}/log", cancellation);
+            if (text.Length == 0)
+                screen.Error.WriteLine($"{name} has said nothing yet. What it asked for: provisioner events {name}");
+            screen.Output.Write(text);
             return CommandLine.Done;
         });
         return command;

@@ -22,6 +22,7 @@ internal static class ServeCommand
             "  http: { address: 0.0.0.0, port: 8080 }",
             "  tftp: { address: 0.0.0.0, port: 69, maxBlockSize: 1468, maxWindowSize: 64, maxSessions: 256 }",
             "  dhcp: { port: 67, proxyPort: 4011 }",
+            "  syslog: { address: 0.0.0.0, port: 514 }",
             "  secure: { address: 0.0.0.0, port: 8443, names: [] }   # names: what hosts call this machine, besides its own name",
             "  ca: { algorithm: p256, certificateLifetime: 90d }      # passphraseFile, pkcs11: docs/certificates.md",
             "  loaders: []            # directories with iPXE, searched before the distribution's",

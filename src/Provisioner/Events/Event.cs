@@ -14,6 +14,9 @@ public enum EventSource
 
     /// <summary>The secure plane: certificates, and what hosts report.</summary>
     Est,
+
+    /// <summary>What an installer said of itself, by a report or by syslog.</summary>
+    Installer,
 }
 
 public enum EventOutcome

@@ -1,7 +1,6 @@
 using System.Buffers.Text;
 using System.Security.Cryptography;
 using System.Text;
-using Provisioner.Certificates;
 using Provisioner.Certificates.Keys;
 using Provisioner.Hosts;
 using Provisioner.Storage;

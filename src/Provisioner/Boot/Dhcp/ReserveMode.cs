@@ -285,6 +285,10 @@ internal sealed class ReserveMode(DhcpSettings settings, LeaseTable leases, Addr
                 case DhcpOption.BroadcastAddress when spec.Subnet.PrefixLength < 31:
                     reply.Add(DhcpOption.BroadcastAddress, spec.Subnet.BroadcastAddress);
                     break;
+                // iPXE and some installers send their log there; the appliance takes it.
+                case DhcpOption.LogServers:
+                    reply.Add(DhcpOption.LogServers, question.ServerIdentifier);
+                    break;
                 case DhcpOption.NtpServers:
                     reply.Add(DhcpOption.NtpServers, spec.Ntp.AsSpan());
                     break;

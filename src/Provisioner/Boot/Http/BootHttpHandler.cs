@@ -1,9 +1,9 @@
-using System.Net;
 using Microsoft.Extensions.Primitives;
 using Microsoft.Net.Http.Headers;
 using Provisioner.Events;
 using Provisioner.Networks;
 using Provisioner.Protocols;
+using Provisioner.Seeds;
 using Provisioner.Storage;
 
 namespace Provisioner.Boot.Http;
@@ -17,6 +17,7 @@ internal sealed class BootHttpHandler(
     CurrentState state,
     AddressBook addresses,
     BootJournal journal,
+    SeedEndpoint seeds,
     TimeProvider time)
 {
     // Large enough that a transfer is bound by the wire, small enough for hundreds at once.
@@ -26,6 +27,11 @@ internal sealed class BootHttpHandler(
     {
         var request = context.Request;
         var response = context.Response;
+        if (request.Path.Value is { } asked && asked.StartsWith(SeedEndpoint.Prefix, StringComparison.Ordinal))
+        {
+            await seeds.AnswerAsync(context);
+            return;
+        }
         var isHead = HttpMethods.IsHead(request.Method);
         if (!isHead && !HttpMethods.IsGet(request.Method))
         {
@@ -36,7 +42,7 @@ internal sealed class BootHttpHandler(
 
         var path = request.Path.Value ?? "/";
         var query = request.QueryString is { HasValue: true, Value: { } q } ? q[1..] : null;
-        var client = ClientOf(context.Connection);
+        var client = BootConnection.ClientOf(context.Connection, state.Snapshot);
         var lookup = catalogue.Find(path, client, query);
         var mac = MacOf(path) ?? addresses.Find(client.Address);
         RecordSighting(path, mac, query, client);
@@ -137,19 +143,6 @@ internal sealed class BootHttpHandler(
         return first >= length || first > last
             ? (0, 0, StatusCodes.Status416RangeNotSatisfiable)
             : (first, last - first + 1, StatusCodes.Status206PartialContent);
-    }
-
-    // The address the client asked at is one it can reach, unless the Network says otherwise.
-    private BootClient ClientOf(ConnectionInfo connection)
-    {
-        var address = Ipv4Address.From(connection.RemoteIpAddress ?? IPAddress.Any);
-        var local = Ipv4Address.From(connection.LocalIpAddress ?? IPAddress.Any);
-        foreach (var network in state.Snapshot.Networks.Values)
-        {
-            if (network.Spec.Advertise is { } advertised && network.Spec.Subnet.Contains(address))
-                return new BootClient(address, new BootEndpoint(advertised, connection.LocalPort));
-        }
-        return new BootClient(address, new BootEndpoint(local, connection.LocalPort));
     }
 
     private static MacAddress? MacOf(string path)

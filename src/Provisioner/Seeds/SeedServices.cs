@@ -1,0 +1,10 @@
+namespace Provisioner.Seeds;
+
+internal static class SeedServices
+{
+    /// <summary>Adds each Installation's seed. Add it after storage and before the boot plane.</summary>
+    public static IServiceCollection AddSeeds(this IServiceCollection services, string dataDirectory) => services
+        .AddSingleton(_ => SeedKey.Open(dataDirectory))
+        .AddSingleton<SeedFiles>()
+        .AddSingleton<SeedEndpoint>();
+}
