@@ -1,4 +1,6 @@
 using System.Collections.Concurrent;
+using System.Globalization;
+using System.Text.Json.Nodes;
 using HandlebarsDotNet;
 
 namespace Provisioner.Templates;
@@ -12,6 +14,9 @@ public sealed class TemplateException : Exception
     /// <summary>Name of the template, such as <c>ipxe/install</c>.</summary>
     public string Template { get; }
 }
+
+/// <summary>Text that a template gave, to stand in another as it is.</summary>
+internal sealed record Rendered(string Text);
 
 /// <summary>
 /// Renders the built-in templates. Strict: a missing value fails, nothing is escaped by default, and a template can do no I/O.
@@ -40,6 +45,25 @@ public sealed class TemplateEngine
         Register("ipxe-text", Quoting.IpxeText);
         Register("grub", Quoting.GrubWord);
         Register("url-path", Quoting.UrlPath);
+        Register("sh", Quoting.ShellWord);
+        Register("ks", Quoting.KickstartWord);
+        Register("ks-package", Quoting.KickstartPackage);
+        Register("comment", Quoting.Comment);
+        RegisterTree("json", Quoting.Json);
+        RegisterTree("yaml", Quoting.Yaml);
+        handlebars.RegisterHelper("yaml-block", (writer, _, arguments) =>
+        {
+            if (arguments.Length != 2 || !int.TryParse(arguments[0]?.ToString(), NumberStyles.None, CultureInfo.InvariantCulture, out var indent) || Tree(arguments[1]) is not { } tree)
+                throw new QuotingException("'yaml-block' takes a number of columns and a value");
+            writer.WriteSafeString(Quoting.YamlBlock(indent, tree));
+        });
+        // Text of another template, which quoted its own values. A plain value is refused: this is no way around the quotes.
+        handlebars.RegisterHelper("include", (writer, _, arguments) =>
+        {
+            if (arguments.Length != 1 || arguments[0] is not Rendered rendered)
+                throw new QuotingException("'include' takes what another template gave, and nothing else");
+            writer.WriteSafeString(rendered.Text);
+        });
     }
 
     /// <summary>Names of the built-in templates, such as <c>ipxe/install</c>.</summary>
@@ -66,16 +90,42 @@ public sealed class TemplateEngine
         try
         {
             var template = compiled.GetOrAdd(name, static (key, engine) => engine.Compile(Source(key)), handlebars);
-            var text = template(values);
-            return text.Length <= MaxOutput
-                ? text
-                : throw new TemplateException(name, $"gave {text.Length} characters, {MaxOutput} are allowed");
+            return Render(name, template, values);
         }
         catch (Exception e) when (e is not TemplateException)
         {
             throw new TemplateException(name, (e.GetBaseException() is QuotingException q ? q : e).Message, e);
         }
     }
+
+    /// <summary>Renders a template as a part of another.</summary>
+    /// <exception cref="TemplateException">As <see cref="Render(string, IReadOnlyDictionary{string, object?})"/>.</exception>
+    internal Rendered Part(string name, IReadOnlyDictionary<string, object?> values) => new(Render(name, values).TrimEnd('\n'));
+
+    private static string Render(string name, HandlebarsTemplate<object, object> template, IReadOnlyDictionary<string, object?> values)
+    {
+        var text = template(values);
+        return text.Length <= MaxOutput
+            ? text
+            : throw new TemplateException(name, $"gave {text.Length} characters, {MaxOutput} are allowed");
+    }
+
+    private static JsonNode? Tree(object? value) => value switch
+    {
+        JsonNode node => node,
+        string text => JsonValue.Create(text),
+        bool truth => JsonValue.Create(truth),
+        int number => JsonValue.Create(number),
+        _ => null,
+    };
+
+    private void RegisterTree(string name, Func<JsonNode, string> quote) =>
+        handlebars.RegisterHelper(name, (writer, _, arguments) =>
+        {
+            if (arguments.Length != 1 || Tree(arguments[0]) is not { } value)
+                throw new QuotingException($"'{name}' takes one value, and there is none");
+            writer.WriteSafeString(quote(value));
+        });
 
     private void Register(string name, Func<string, string> quote) =>
         handlebars.RegisterHelper(name, (writer, _, arguments) =>
