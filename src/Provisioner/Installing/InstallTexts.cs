@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Buffers.Text;
 using System.Globalization;
 using System.Text;
@@ -43,7 +44,7 @@ internal static partial class InstallTexts
         if (Base64.DecodeFromUtf8(Encoding.ASCII.GetBytes(words[1]), blob, out _, out var length) != System.Buffers.OperationStatus.Done)
             return "has a key that is not base64";
         var type = Encoding.ASCII.GetBytes(words[0]);
-        return length > 4 + type.Length && blob.AsSpan(0, 4).SequenceEqual([0, 0, 0, (byte)type.Length]) && blob.AsSpan(4, type.Length).SequenceEqual(type)
+        return length > 4 + type.Length && BinaryPrimitives.ReadInt32BigEndian(blob) == type.Length && blob.AsSpan(4, type.Length).SequenceEqual(type)
             ? null : $"has a key that is not of the type {words[0]}";
     }
 

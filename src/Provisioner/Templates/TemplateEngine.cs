@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Collections.Frozen;
 using System.Globalization;
 using System.Text.Json.Nodes;
 using HandlebarsDotNet;
@@ -33,6 +34,7 @@ public sealed class TemplateEngine
 
     private readonly IHandlebars handlebars;
     private readonly ConcurrentDictionary<string, HandlebarsTemplate<object, object>> compiled = new(StringComparer.Ordinal);
+    private volatile FrozenDictionary<string, HandlebarsTemplate<object, object>> overrides = FrozenDictionary<string, HandlebarsTemplate<object, object>>.Empty;
 
     public TemplateEngine()
     {
@@ -89,7 +91,7 @@ public sealed class TemplateEngine
     {
         try
         {
-            var template = compiled.GetOrAdd(name, static (key, engine) => engine.Compile(Source(key)), handlebars);
+            var template = overrides.GetValueOrDefault(name) ?? compiled.GetOrAdd(name, static (key, engine) => engine.Compile(Source(key)), handlebars);
             return Render(name, template, values);
         }
         catch (Exception e) when (e is not TemplateException)
@@ -97,6 +99,13 @@ public sealed class TemplateEngine
             throw new TemplateException(name, (e.GetBaseException() is QuotingException q ? q : e).Message, e);
         }
     }
+
+    /// <summary>Whether a text of the operator's stands in place of the built-in one.</summary>
+    internal bool IsOverridden(string name) => overrides.ContainsKey(name);
+
+    /// <summary>Puts these texts in place of the built-in ones of their names, all at once; none brings the built-in ones back.</summary>
+    internal void Override(IReadOnlyDictionary<string, string> sources) =>
+        overrides = sources.ToFrozenDictionary(s => s.Key, s => handlebars.Compile(s.Value), StringComparer.Ordinal);
 
     /// <summary>Renders a template as a part of another.</summary>
     /// <exception cref="TemplateException">As <see cref="Render(string, IReadOnlyDictionary{string, object?})"/>.</exception>
