@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Provisioner.Boot;
+using Provisioner.Installing;
 using Provisioner.Protocols;
 using Provisioner.Resources;
 
@@ -40,6 +41,9 @@ public sealed record HostSpec
 
     /// <summary>Overrides of what the profile says.</summary>
     public BootOptions? Boot { get; init; }
+
+    /// <summary>What is its own in its installation.</summary>
+    public HostInstall? Install { get; init; }
 
     public ManagementController? Bmc { get; init; }
 }

@@ -1,4 +1,5 @@
 using Provisioner.Boot;
+using Provisioner.Installing;
 using Provisioner.Protocols;
 using Provisioner.Resources;
 
@@ -23,6 +24,7 @@ internal static class HostFields
         shape.Optional("location", Location(), h => h.Location, (h, v) => h with { Location = v }, "Where it stands.");
         shape.Optional("serial", Values.Text, h => h.Serial, (h, v) => h with { Serial = v }, "Its serial number.");
         shape.Optional("boot", BootOptionsFields.Options, h => h.Boot, (h, v) => h with { Boot = v }, "How it boots, where that differs from its profile.");
+        shape.Optional("install", InstallFields.Host, h => h.Install, (h, v) => h with { Install = v }, "What is its own in its installation.");
         shape.Optional("bmc", Bmc(), h => h.Bmc, (h, v) => h with { Bmc = v }, "Its management controller.");
         shape.Check((host, report) =>
         {
@@ -30,6 +32,12 @@ internal static class HostFields
             {
                 if (host.MacAddresses.IndexOf(host.MacAddresses[i]) < i)
                     report($"macAddresses[{i}]", $"{host.MacAddresses[i]} is there twice", host.MacAddresses[i].ToString(), "each MAC address once");
+            }
+            var members = host.Install?.Network?.BondMembers ?? [];
+            for (var i = 0; i < members.Length; i++)
+            {
+                if (!host.MacAddresses.Contains(members[i]))
+                    report($"install.network.bondMembers[{i}]", $"{members[i]} is not among the host's macAddresses", members[i].ToString(), $"one of {string.Join(", ", host.MacAddresses)}");
             }
             if (host.BootMacAddress is { } boot && !host.MacAddresses.Contains(boot))
                 report("bootMacAddress", $"{boot} is not among the host's macAddresses", boot.ToString(), $"one of {string.Join(", ", host.MacAddresses)}");

@@ -1,4 +1,5 @@
 using Provisioner.Boot;
+using Provisioner.Installing;
 using Provisioner.Resources;
 
 namespace Provisioner.Profiles;
@@ -20,4 +21,7 @@ public sealed record ProfileSpec
     public BootChain BootChain { get; init; } = BootChain.Auto;
 
     public BootOptions? Boot { get; init; }
+
+    /// <summary>How it is installed unattended; without it the image's own installer asks.</summary>
+    public InstallOptions? Install { get; init; }
 }

@@ -1,4 +1,5 @@
 using Provisioner.Boot;
+using Provisioner.Installing;
 using Provisioner.Resources;
 
 namespace Provisioner.Profiles;
@@ -14,6 +15,7 @@ internal static class ProfileFields
         shape.Required("image", Values.Name, p => p.Image, (p, v) => p with { Image = v }, "The Image it installs.");
         shape.Default("bootChain", BootOptionsFields.Chain, p => p.BootChain, (p, v) => p with { BootChain = v }, "The way from firmware to kernel; shim for Secure Boot.");
         shape.Optional("boot", BootOptionsFields.Options, p => p.Boot, (p, v) => p with { Boot = v }, "How its hosts boot, where that differs from the rules.");
+        shape.Optional("install", InstallFields.Options, p => p.Install, (p, v) => p with { Install = v }, "How its hosts are installed unattended.");
         return shape;
     }
 }

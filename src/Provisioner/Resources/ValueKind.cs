@@ -76,6 +76,8 @@ internal sealed class ListKind<T>(ValueKind<T> item, int minimum = 0, int maximu
 
     public override string JsonType => "array";
 
+    public override IReadOnlyList<FieldDescription> Fields => item.Fields;
+
     public override bool TryRead(TextNode node, string path, Reading reading, out ImmutableArray<T> value)
     {
         value = [];

@@ -59,6 +59,13 @@ public static class YamlWriter
             text.Append('\n');
             Block(text, value, indent + 2);
         }
+        else if (value?.GetValueKind() == JsonValueKind.String && value.GetValue<string>() is var lines && IsLiteral(lines))
+        {
+            // The header says whether the last line ends.
+            text.Append(lines[^1] == '\n' ? " |\n" : " |-\n");
+            foreach (var line in lines.TrimEnd('\n').Split('\n'))
+                text.Append(' ', line.Length == 0 ? 0 : indent + 2).Append(line).Append('\n');
+        }
         else
         {
             text.Append(' ').Append(Inline(value)).Append('\n');
@@ -73,6 +80,23 @@ public static class YamlWriter
         _ when node.GetValueKind() == JsonValueKind.String => Text(node.GetValue<string>()),
         _ => node.ToJsonString(),
     };
+
+    /// <summary>One value in one line.</summary>
+    internal static string Scalar(JsonNode? value) => Inline(value);
+
+    // Several lines that stay readable as they are. The first says how far they are indented, so it must not begin with a blank; what
+    // ends in more than one line feed, or holds a line of blanks alone, is left to the quotes.
+    private static bool IsLiteral(string value)
+    {
+        if (!value.Contains('\n', StringComparison.Ordinal) || value[0] is ' ' or '\n' or '\t' || value.EndsWith("\n\n", StringComparison.Ordinal))
+            return false;
+        foreach (var c in value)
+        {
+            if (c is not ('\n' or '\t' or (>= ' ' and <= '~') or (> '\u00a0' and < '\ud800' and not ('\u2028' or '\u2029'))))
+                return false;
+        }
+        return !value.Split('\n').Any(line => line.Length > 0 && line.Trim().Length == 0);
+    }
 
     private static string Text(string value) => IsPlain(value) ? value : Quoted(value);
 

@@ -1,4 +1,7 @@
 using System.Collections.Concurrent;
+using System.Collections.Frozen;
+using System.Globalization;
+using System.Text.Json.Nodes;
 using HandlebarsDotNet;
 
 namespace Provisioner.Templates;
@@ -12,6 +15,9 @@ public sealed class TemplateException : Exception
     /// <summary>Name of the template, such as <c>ipxe/install</c>.</summary>
     public string Template { get; }
 }
+
+/// <summary>Text that a template gave, to stand in another as it is.</summary>
+internal sealed record Rendered(string Text);
 
 /// <summary>
 /// Renders the built-in templates. Strict: a missing value fails, nothing is escaped by default, and a template can do no I/O.
@@ -28,6 +34,7 @@ public sealed class TemplateEngine
 
     private readonly IHandlebars handlebars;
     private readonly ConcurrentDictionary<string, HandlebarsTemplate<object, object>> compiled = new(StringComparer.Ordinal);
+    private volatile FrozenDictionary<string, HandlebarsTemplate<object, object>> overrides = FrozenDictionary<string, HandlebarsTemplate<object, object>>.Empty;
 
     public TemplateEngine()
     {
@@ -40,6 +47,25 @@ public sealed class TemplateEngine
         Register("ipxe-text", Quoting.IpxeText);
         Register("grub", Quoting.GrubWord);
         Register("url-path", Quoting.UrlPath);
+        Register("sh", Quoting.ShellWord);
+        Register("ks", Quoting.KickstartWord);
+        Register("ks-package", Quoting.KickstartPackage);
+        Register("comment", Quoting.Comment);
+        RegisterTree("json", Quoting.Json);
+        RegisterTree("yaml", Quoting.Yaml);
+        handlebars.RegisterHelper("yaml-block", (writer, _, arguments) =>
+        {
+            if (arguments.Length != 2 || !int.TryParse(arguments[0]?.ToString(), NumberStyles.None, CultureInfo.InvariantCulture, out var indent) || Tree(arguments[1]) is not { } tree)
+                throw new QuotingException("'yaml-block' takes a number of columns and a value");
+            writer.WriteSafeString(Quoting.YamlBlock(indent, tree));
+        });
+        // Text of another template, which quoted its own values. A plain value is refused: this is no way around the quotes.
+        handlebars.RegisterHelper("include", (writer, _, arguments) =>
+        {
+            if (arguments.Length != 1 || arguments[0] is not Rendered rendered)
+                throw new QuotingException("'include' takes what another template gave, and nothing else");
+            writer.WriteSafeString(rendered.Text);
+        });
     }
 
     /// <summary>Names of the built-in templates, such as <c>ipxe/install</c>.</summary>
@@ -65,17 +91,50 @@ public sealed class TemplateEngine
     {
         try
         {
-            var template = compiled.GetOrAdd(name, static (key, engine) => engine.Compile(Source(key)), handlebars);
-            var text = template(values);
-            return text.Length <= MaxOutput
-                ? text
-                : throw new TemplateException(name, $"gave {text.Length} characters, {MaxOutput} are allowed");
+            var template = overrides.GetValueOrDefault(name) ?? compiled.GetOrAdd(name, static (key, engine) => engine.Compile(Source(key)), handlebars);
+            return Render(name, template, values);
         }
         catch (Exception e) when (e is not TemplateException)
         {
             throw new TemplateException(name, (e.GetBaseException() is QuotingException q ? q : e).Message, e);
         }
     }
+
+    /// <summary>Whether a text of the operator's stands in place of the built-in one.</summary>
+    internal bool IsOverridden(string name) => overrides.ContainsKey(name);
+
+    /// <summary>Puts these texts in place of the built-in ones of their names, all at once; none brings the built-in ones back.</summary>
+    internal void Override(IReadOnlyDictionary<string, string> sources) =>
+        overrides = sources.ToFrozenDictionary(s => s.Key, s => handlebars.Compile(s.Value), StringComparer.Ordinal);
+
+    /// <summary>Renders a template as a part of another.</summary>
+    /// <exception cref="TemplateException">As <see cref="Render(string, IReadOnlyDictionary{string, object?})"/>.</exception>
+    internal Rendered Part(string name, IReadOnlyDictionary<string, object?> values) => new(Render(name, values).TrimEnd('\n'));
+
+    private static string Render(string name, HandlebarsTemplate<object, object> template, IReadOnlyDictionary<string, object?> values)
+    {
+        var text = template(values);
+        return text.Length <= MaxOutput
+            ? text
+            : throw new TemplateException(name, $"gave {text.Length} characters, {MaxOutput} are allowed");
+    }
+
+    private static JsonNode? Tree(object? value) => value switch
+    {
+        JsonNode node => node,
+        string text => JsonValue.Create(text),
+        bool truth => JsonValue.Create(truth),
+        int number => JsonValue.Create(number),
+        _ => null,
+    };
+
+    private void RegisterTree(string name, Func<JsonNode, string> quote) =>
+        handlebars.RegisterHelper(name, (writer, _, arguments) =>
+        {
+            if (arguments.Length != 1 || Tree(arguments[0]) is not { } value)
+                throw new QuotingException($"'{name}' takes one value, and there is none");
+            writer.WriteSafeString(quote(value));
+        });
 
     private void Register(string name, Func<string, string> quote) =>
         handlebars.RegisterHelper(name, (writer, _, arguments) =>

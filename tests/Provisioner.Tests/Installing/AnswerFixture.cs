@@ -1,0 +1,173 @@
+using System.Text;
+using Provisioner.Boot;
+using Provisioner.Hosts;
+using Provisioner.Images;
+using Provisioner.Installing;
+using Provisioner.Networks;
+using Provisioner.Profiles;
+using Provisioner.Protocols;
+using Provisioner.Resources;
+using Provisioner.Templates;
+
+namespace Provisioner.Tests.Installing;
+
+/// <summary>Hosts and profiles of every kind, and what their answers are made of.</summary>
+internal static class AnswerFixture
+{
+    public const string Token = "t0ken-of-this-host-alone";
+
+    /// <summary>A real key of this form, made for these tests; its private half is thrown away.</summary>
+    public const string SshKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBqdzPWmuzLQx1mhXkNVmDm1Ol9hO4Jq3W5pJmHq2F5T ops@example.com";
+
+    public const string Hash = "$6$saltsalt$U.tuKuHnP1ZAYfO3p1yoUY1LQGZ7TgLtaSBxLtrGsnq7cY6n0UhPxfPGqRjI1t6CfFvhNUtRC1q6cPDbVvk8n.";
+
+    public const string CaPem = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
+
+    public const string PgpKey = "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nmDMEZ\n=abcd\n-----END PGP PUBLIC KEY BLOCK-----\n";
+
+    public static readonly string[] Releases = ["rhel-8", "rhel-9", "rhel-10", "ubuntu-20.04", "ubuntu-22.04", "ubuntu-24.04", "debian-12-diskless"];
+
+    public static readonly string[] Kinds = ["plain", "lvm-tpm2", "mirror", "mirror-lvm-passphrase", "bond-vlan-static", "full"];
+
+    /// <summary>A name such as <c>rhel-9/full/aarch64</c>.</summary>
+    public static IEnumerable<string> Matrix =>
+        from release in Releases
+        from kind in Kinds
+        where !release.EndsWith("diskless", StringComparison.Ordinal) || kind is "plain" or "bond-vlan-static" or "full"
+        from cpu in kind is "plain" or "mirror" ? new[] { "x86_64", "aarch64" } : ["x86_64"]
+        select $"{release}/{kind}/{cpu}";
+
+    /// <summary>The program and its units, short enough for a snapshot that is read.</summary>
+    public static readonly JoinFiles ShortJoin = new(
+    [
+        new HostFile("/usr/local/sbin/provisioner-certificate", "0755", "#!/bin/sh\n# It's the program.\n%end\n"),
+        new HostFile("/etc/systemd/system/provisioner-enrol.service", "0644", "[Unit]\n"),
+    ]);
+
+    public static AnswerFiles Files(JoinFiles? join = null) => new(new TemplateEngine(), join ?? ShortJoin);
+
+    public static SeedContext Context(string name)
+    {
+        var parts = name.Split('/');
+        var (release, kind) = (parts[0], parts[1]);
+        var cpu = parts[2] == "x86_64" ? CpuArchitecture.X64 : CpuArchitecture.Arm64;
+        var diskless = release.EndsWith("-diskless", StringComparison.Ordinal);
+        var options = Options(kind) with { Diskless = diskless };
+        if (diskless)
+            options = options with { Disk = null };
+        return Context(Image(release, cpu), options, kind == "bond-vlan-static" ? BondedHost : h => h);
+    }
+
+    public static SeedContext Context(Image image, InstallOptions options, Func<HostSpec, HostSpec>? host = null)
+    {
+        var spec = new HostSpec
+        {
+            MacAddresses = [MacAddress.Parse("52:54:00:00:00:01"), MacAddress.Parse("52:54:00:00:00:02"), MacAddress.Parse("52:54:00:00:00:03")],
+            Architecture = image.Spec.Architecture,
+            Profile = "worker",
+            Address = Ipv4Address.Parse("10.77.0.21"),
+        };
+        return new SeedContext(
+            new Host(new Metadata("rack1-n07"), host?.Invoke(spec) ?? spec),
+            new Profile(new Metadata("worker"), new ProfileSpec { Image = image.Name, Install = options }),
+            image,
+            new Network(new Metadata("rack1"), new NetworkSpec
+            {
+                Subnet = Ipv4Cidr.Parse("10.77.0.0/24"),
+                Gateway = Ipv4Address.Parse("10.77.0.254"),
+                Dns = [Ipv4Address.Parse("10.77.0.53")],
+                Ntp = [Ipv4Address.Parse("10.77.0.123")],
+                Domain = "rack1.example.com",
+            }),
+            new Installation
+            {
+                Id = "00112233445566778899aabbccddeeff",
+                Host = "rack1-n07",
+                Profile = "worker",
+                Image = image.Name,
+                OpenedAt = new DateTimeOffset(2026, 3, 1, 12, 0, 0, TimeSpan.Zero),
+                ClosesAt = new DateTimeOffset(2026, 3, 1, 14, 0, 0, TimeSpan.Zero),
+            },
+            "http://10.77.0.1:8080/seed/c0ffee",
+            "http://10.77.0.1:8080/report/c0ffee",
+            "10.77.0.1:5514",
+            "https://10.77.0.1:8443",
+            new SeedSecrets(Token, CaPem, "correct-horse-battery"));
+    }
+
+    public static Image Image(string release, CpuArchitecture cpu)
+    {
+        var (distribution, version) = (release.Split('-')[0], release.Split('-')[1]);
+        return new Image(new Metadata($"{release}-{Values.NameOf(cpu)}".Replace('_', '-')), new ImageSpec { Distribution = distribution, Version = version, Architecture = cpu, Kernel = "vmlinuz" })
+        {
+            Status = new ImageStatus { Files = distribution == "ubuntu" ? [new ImageFile("live-server.iso", 2_000_000_000, "aa", null)] : [] },
+        };
+    }
+
+    public static InstallOptions Options(string kind)
+    {
+        var basic = new InstallOptions { Users = [new UserOptions { Name = "ops", SshKeys = [SshKey], Sudo = true }] };
+        return kind switch
+        {
+            "plain" => basic,
+            "lvm-tpm2" => basic with { Disk = new DiskOptions { Layout = DiskLayout.Lvm, Encryption = DiskEncryption.Tpm2, Match = new DiskMatch { Choose = DiskOrder.Largest, MinimumGiB = 100 } } },
+            "mirror" => basic with { Disk = new DiskOptions { Mirror = true, Filesystem = RootFilesystem.Ext4, Match = new DiskMatch { Serials = ["S3Z8NX0K", "S3Z8NX0M"] } } },
+            "mirror-lvm-passphrase" => basic with
+            {
+                Disk = new DiskOptions
+                {
+                    Mirror = true, Layout = DiskLayout.Lvm, Encryption = DiskEncryption.Passphrase,
+                    Match = new DiskMatch { Paths = ["pci-0000:00:17.0-ata-1", "pci-0000:00:17.0-ata-2"] },
+                },
+            },
+            "bond-vlan-static" => basic with { Network = new NetworkOptions { Mode = AddressMode.Static, Bond = BondMode.Lacp, Vlan = 120, Mtu = 9000 }, Firewall = new FirewallOptions { Mode = FirewallMode.Off } },
+            _ => basic with
+            {
+                Network = new NetworkOptions { Dns = [Ipv4Address.Parse("192.0.2.53"), Ipv4Address.Parse("192.0.2.54")], SearchDomains = ["example.com", "no"] },
+                Users =
+                [
+                    new UserOptions { Name = "ops", SshKeys = [SshKey, SshKey + "2"], PasswordHash = Hash, Sudo = true },
+                    new UserOptions { Name = "no", PasswordHash = Hash },
+                ],
+                TimeZone = "Europe/Madrid",
+                Locale = "de_DE.UTF-8",
+                Keyboard = "no",
+                Ntp = ["ntp1.example.com", "192.0.2.123"],
+                Proxy = "http://proxy.example.com:3128/a%20b",
+                Packages = ["tcpdump", "htop"],
+                Repositories = [new PackageRepository { Name = "site", Url = "https://packages.example.com/$basearch", Key = PgpKey, Suite = "noble", Components = ["main", "extra"] }],
+                Selinux = SelinuxMode.Enforcing,
+                Firewall = new FirewallOptions { PodNetwork = PodNetwork.Calico, Ports = ["9100/tcp", "5000-5010/udp"] },
+                KernelArguments = ["console=ttyS0,115200", "mitigations=auto"],
+                Before = "echo 'it'\\''s before'\n%end of nothing\n",
+                After = "cat <<'END'\n%end\n$HOME \"quoted\" `x`\nEND\necho \"done\"\n",
+            },
+        };
+    }
+
+    /// <summary>Every file the installer of that host asks for, one after the other.</summary>
+    public static string All(AnswerFiles files, SeedContext context)
+    {
+        var text = new StringBuilder($"# kernel arguments\n{string.Join('\n', InstallerArguments.For(context))}\n");
+        foreach (var name in (string[])["ks.cfg", "meta-data", "vendor-data", "user-data"])
+        {
+            if (AnswerFiles.Has(context, name))
+                text.Append($"# ---------- {name}\n").Append(files.Render(context, name));
+        }
+        return text.ToString();
+    }
+
+    private static HostSpec BondedHost(HostSpec host) => host with
+    {
+        Install = new HostInstall
+        {
+            Network = new HostNetwork
+            {
+                Address = Ipv4Address.Parse("192.0.2.21"),
+                Prefix = 26,
+                Gateway = Ipv4Address.Parse("192.0.2.1"),
+                BondMembers = [host.MacAddresses[0], host.MacAddresses[1]],
+            },
+        },
+    };
+}
