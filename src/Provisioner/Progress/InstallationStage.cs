@@ -30,6 +30,8 @@ public static partial class Stages
     /// <summary>The last one: the operating system is on the disk (or, without a disk, up).</summary>
     public const string Installed = "installed";
 
+    public const int LongestName = 32;
+
     private static readonly TimeSpan Usual = TimeSpan.FromMinutes(30);
 
     private static readonly (string Name, TimeSpan Limit, string Cause)[] Known =

@@ -237,6 +237,7 @@ internal static class SubiquityReport
             if (parts.Length is < 2 or > 3 || Text("event_type") is not ("start" or "finish") and not "started" and not "finished")
                 return null;
             var stage = string.Join('-', parts.Skip(1).Select(Word));
+            stage = stage.Length > Stages.LongestName ? stage[..Stages.LongestName].TrimEnd('-') : stage;
             if (!Stages.IsName(stage))
                 return null;
             var ended = Text("event_type") is "finish" or "finished";

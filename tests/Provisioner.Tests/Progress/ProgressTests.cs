@@ -1,6 +1,5 @@
 using System.Text;
 using Provisioner.Boot;
-using Provisioner.Events;
 using Provisioner.Hosts;
 using Provisioner.Progress;
 using Provisioner.Protocols;
@@ -87,7 +86,7 @@ public sealed class ProgressTests
     }
 
     [Theory]
-    [InlineData("""{"name":"subiquity/Partitioning/apply_autoinstall_config","event_type":"start","description":"x","origin":"curtin"}""", "partitioning-apply-autoinstall-co", null)]
+    [InlineData("""{"name":"subiquity/Partitioning/apply_autoinstall_config","event_type":"start","description":"x","origin":"curtin"}""", "partitioning-apply-autoinstall-c", StageState.Running)]
     [InlineData("""{"name":"subiquity/Install/install","event_type":"start","description":"installing system"}""", "install-install", StageState.Running)]
     [InlineData("""{"name":"subiquity/Install/install","event_type":"finish","result":"SUCCESS","description":""}""", "install-install", StageState.Done)]
     [InlineData("""{"name":"subiquity/Install","event_type":"finish","result":"FAIL","description":"curtin command in-target"}""", "install", StageState.Failed)]

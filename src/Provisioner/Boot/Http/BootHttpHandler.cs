@@ -17,8 +17,8 @@ internal sealed class BootHttpHandler(
     CurrentState state,
     AddressBook addresses,
     BootJournal journal,
-    SeedEndpoint seeds,
-    TimeProvider time)
+    TimeProvider time,
+    SeedEndpoint? seeds = null)
 {
     // Large enough that a transfer is bound by the wire, small enough for hundreds at once.
     private const int ChunkSize = 128 * 1024;
@@ -27,7 +27,7 @@ internal sealed class BootHttpHandler(
     {
         var request = context.Request;
         var response = context.Response;
-        if (request.Path.Value is { } asked && asked.StartsWith(SeedEndpoint.Prefix, StringComparison.Ordinal))
+        if (seeds is not null && request.Path.Value is { } asked && asked.StartsWith(SeedEndpoint.Prefix, StringComparison.Ordinal))
         {
             await seeds.AnswerAsync(context);
             return;
