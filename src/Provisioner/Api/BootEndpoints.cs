@@ -6,6 +6,7 @@ using Provisioner.Boot.Http;
 using Provisioner.Networks;
 using Provisioner.Protocols;
 using Provisioner.Resources;
+using Provisioner.Seeds;
 using Provisioner.Storage;
 
 namespace Provisioner.Api;
@@ -85,17 +86,24 @@ internal static class BootEndpoints
         ["reason"] = decision.Reason,
     });
 
-    private static IResult Render(string name, string what, CurrentState state, BootScripts scripts, BootHttpService http, TimeProvider time)
+    private static IResult Render(string name, string what, CurrentState state, BootScripts scripts, SeedFiles files, BootHttpService http, TimeProvider time, bool last = false)
     {
         var host = (Host)ResourceEndpoints.Find(ResourceKind.Host, name, state.Snapshot);
         var mac = host.Spec.BootMacAddress ?? host.Spec.MacAddresses[0];
         var intent = BootDecider.Intend(mac, state.Snapshot, time.GetUtcNow());
-        var root = PlaceOf(mac, null, state.Snapshot, http).Endpoint.HttpRoot;
+        var endpoint = PlaceOf(mac, null, state.Snapshot, http).Endpoint;
+        var file = what == "kickstart" ? "ks.cfg" : what;
+        if (last && SeedFiles.Names.Contains(file))
+        {
+            return Results.Text(files.LastServed(host.Name, file)
+                ?? throw new ChangeRefusedException(RefusalKind.NotFound, $"No {file} of {host.Name} was served yet."), "text/plain; charset=utf-8");
+        }
         return Results.Text(what switch
         {
-            "ipxe" => scripts.Ipxe(intent, mac, root),
-            "grub" => scripts.Grub(intent, mac),
-            _ => throw new ChangeRefusedException(RefusalKind.NotFound, [new Mistake($"There is nothing called '{Reading.Shorten(what)}' to render") { Path = "what", Value = Reading.Shorten(what), Expected = "ipxe or grub" }]),
+            "ipxe" => scripts.Ipxe(intent, mac, endpoint.HttpRoot, endpoint, redacted: true),
+            "grub" => scripts.Grub(intent, mac, endpoint, redacted: true),
+            _ when SeedFiles.Names.Contains(file) => files.Preview(host, file, endpoint, time.GetUtcNow()),
+            _ => throw new ChangeRefusedException(RefusalKind.NotFound, [new Mistake($"There is nothing called '{Reading.Shorten(what)}' to render") { Path = "what", Value = Reading.Shorten(what), Expected = "ipxe, grub, kickstart, user-data, meta-data or vendor-data" }]),
         }, "text/plain; charset=utf-8");
     }
 

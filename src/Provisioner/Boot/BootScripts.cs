@@ -1,11 +1,12 @@
 using System.Text;
 using Provisioner.Protocols;
+using Provisioner.Seeds;
 using Provisioner.Templates;
 
 namespace Provisioner.Boot;
 
 /// <summary>Turns an intent into the words of iPXE and GRUB.</summary>
-public sealed class BootScripts(TemplateEngine templates)
+internal sealed class BootScripts(TemplateEngine templates, SeedContexts? seeds = null)
 {
     /// <summary>The script every iPXE runs first; it chains to the machine's own.</summary>
     /// <param name="roots">What its URLs begin with, tried in order, such as <c>http://10.77.0.1:8080</c> and <c>tftp://10.77.0.1</c>.</param>
@@ -15,7 +16,10 @@ public sealed class BootScripts(TemplateEngine templates)
     public string FirstGrub() => templates.Render("grub/first", new Dictionary<string, object?>());
 
     /// <exception cref="TemplateException">A value cannot be written safely.</exception>
-    public string Ipxe(BootIntent intent, MacAddress mac, string root) => intent switch
+    /// <param name="root">What its URLs begin with.</param>
+    /// <param name="endpoint">Where the machine reaches the boot plane by HTTP; its installer's answers come from there.</param>
+    /// <param name="redacted">For people: without the capability in the answers' address.</param>
+    public string Ipxe(BootIntent intent, MacAddress mac, string root, BootEndpoint endpoint, bool redacted = false) => intent switch
     {
         BootIntent.Install install => templates.Render("ipxe/install", new Dictionary<string, object?>
         {
@@ -28,7 +32,7 @@ public sealed class BootScripts(TemplateEngine templates)
                 ["name"] = $"initrd{i}",
                 ["path"] = PathOf(install.Image.Name, path),
             }).ToList(),
-            ["arguments"] = Arguments(install),
+            ["arguments"] = Arguments(install, endpoint, redacted),
         }),
         BootIntent.LocalDisk local => templates.Render("ipxe/local", new Dictionary<string, object?>
         {
@@ -44,7 +48,7 @@ public sealed class BootScripts(TemplateEngine templates)
     };
 
     /// <exception cref="TemplateException">A value cannot be written safely.</exception>
-    public string Grub(BootIntent intent, MacAddress mac) => intent switch
+    public string Grub(BootIntent intent, MacAddress mac, BootEndpoint endpoint, bool redacted = false) => intent switch
     {
         BootIntent.Install install => templates.Render("grub/install", new Dictionary<string, object?>
         {
@@ -52,7 +56,7 @@ public sealed class BootScripts(TemplateEngine templates)
             ["kernel"] = $"/{PathOf(install.Image.Name, install.Image.Spec.Kernel)}",
             ["initrd"] = install.Image.Spec.Initrd
                 .Select(path => new Dictionary<string, object?> { ["path"] = $"/{PathOf(install.Image.Name, path)}" }).ToList(),
-            ["arguments"] = Arguments(install),
+            ["arguments"] = Arguments(install, endpoint, redacted),
         }),
         BootIntent.LocalDisk local => templates.Render("grub/local", new Dictionary<string, object?>
         {
@@ -76,9 +80,10 @@ public sealed class BootScripts(TemplateEngine templates)
     private static string PathOf(string image, string path) => $"images/{image}/{path}";
 
     // Image, profile, host: the last word wins with the kernel, so the most particular comes last.
-    private static List<string> Arguments(BootIntent.Install install) =>
+    private List<string> Arguments(BootIntent.Install install, BootEndpoint endpoint, bool redacted) =>
     [
         .. install.Image.Spec.KernelArguments,
+        .. seeds?.Arguments(install, endpoint, redacted) ?? [],
         .. install.Profile.Spec.Boot?.KernelArguments ?? [],
         .. install.Host.Spec.Boot?.KernelArguments ?? [],
     ];

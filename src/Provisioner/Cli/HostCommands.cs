@@ -89,13 +89,24 @@ internal static class HostCommands
     private static TeachingCommand Render(Screen screen, Func<ParseResult, ApiClient> connect)
     {
         var host = new Argument<string>("HOST") { Description = "The host." };
-        var what = new Argument<string>("WHAT") { Description = "ipxe or grub: its script as it would be served now." };
-        what.AcceptOnlyFromAmong("ipxe", "grub");
-        var command = new TeachingCommand("render", "Show a host's boot script without anybody booting.", "provisioner render web-1 ipxe") { host, what };
+        var what = new Argument<string>("WHAT") { Description = "ipxe or grub: its script; kickstart, user-data, meta-data or vendor-data: its installer's answers. As they would be served now, secrets replaced." };
+        what.AcceptOnlyFromAmong("ipxe", "grub", "kickstart", "user-data", "meta-data", "vendor-data");
+        var diff = new Option<bool>("--diff") { Description = "Only what changed since it was last served; with answers." };
+        var command = new TeachingCommand("render", "Show a host's boot script or its installer's answers without anybody booting.",
+            "provisioner render web-1 ipxe",
+            "provisioner render web-1 user-data --diff")
+        {
+            host, what, diff,
+        };
         command.SetAction(async (parsed, cancellation) =>
         {
             using var api = connect(parsed);
-            screen.Output.Write(await api.GetTextAsync($"hosts/{ApiClient.Escape(parsed.GetValue(host)!)}/render/{parsed.GetValue(what)}", cancellation));
+            var address = $"hosts/{ApiClient.Escape(parsed.GetValue(host)!)}/render/{parsed.GetValue(what)}";
+            var now = await api.GetTextAsync(address, cancellation);
+            if (parsed.GetValue(diff))
+                LineDifference.Write(screen, await api.GetTextAsync($"{address}?last=true", cancellation), now);
+            else
+                screen.Output.Write(now);
             return CommandLine.Done;
         });
         return command;

@@ -37,12 +37,14 @@ public static partial class Stages
     private static readonly (string Name, TimeSpan Limit, string Cause)[] Known =
     [
         (Boot, TimeSpan.FromMinutes(15), "the kernel did not start, its installer cannot reach the appliance (route, firewall, VLAN of the installed bond), or its console waits for an answer"),
-        ("pre", TimeSpan.FromMinutes(10), "a step before the installation waits for something"),
-        ("partitioning", TimeSpan.FromMinutes(10), "no disk fits the profile, or one is in use by a RAID or LVM of before"),
-        ("packages", TimeSpan.FromMinutes(60), "a repository cannot be reached or is slow: see spec.install.repositories, proxy, and the appliance's cache"),
-        ("post", TimeSpan.FromMinutes(30), "a step after the installation waits for something, such as the network"),
-        ("late", TimeSpan.FromMinutes(30), "a step after the installation waits for something, such as the network"),
-        ("cloud-init", TimeSpan.FromMinutes(15), "a command of the seed waits for something, such as a package repository"),
+        ("installer", TimeSpan.FromMinutes(15), "no disk fits the profile, or one is in use by a RAID or LVM of before"),
+        ("before", TimeSpan.FromMinutes(30), "the profile's steps before the installation wait for something"),
+        // From the choice of disks to the end of the packages nothing else is reported.
+        ("disks", TimeSpan.FromMinutes(60), "a repository cannot be reached or is slow: see spec.install.repositories, proxy, and the appliance's cache"),
+        ("configure", TimeSpan.FromMinutes(30), "writing into the installed system waits for something, such as the network"),
+        ("steps", TimeSpan.FromMinutes(30), "the profile's steps after the installation wait for something"),
+        ("seal", TimeSpan.FromMinutes(15), "the TPM does not answer"),
+        ("start", TimeSpan.FromMinutes(15), "a command of the seed waits for something, such as a package repository"),
     ];
 
     /// <summary>A stage's name: what may stand in an event and an address.</summary>

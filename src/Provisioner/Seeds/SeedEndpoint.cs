@@ -72,7 +72,7 @@ internal sealed class SeedEndpoint(
         {
             file = files.Find(host, installation, name, endpoint);
         }
-        catch (Templates.TemplateException e)
+        catch (Exception e) when (e is Templates.TemplateException or Installing.SeedRefusedException)
         {
             await RefuseAsync(context, host, name, StatusCodes.Status500InternalServerError, e.Message);
             return;

@@ -1,29 +1,88 @@
 using System.Collections.Concurrent;
 using Provisioner.Boot;
 using Provisioner.Hosts;
+using Provisioner.Installing;
+using Provisioner.Resources;
 using Provisioner.Storage;
 
 namespace Provisioner.Seeds;
 
 /// <summary>One file of a seed.</summary>
 /// <param name="Redacted">The same with its secrets replaced, for people.</param>
+/// <param name="CarriesToken">It holds the Installation's token, whose hash has to be stored before it leaves.</param>
 internal sealed record SeedFile(string Text, string Redacted, string ContentType, bool CarriesToken, string Reason);
 
 /// <summary>The answer files of a host's Installation, and what of them was last served.</summary>
-internal sealed class SeedFiles(CurrentState state)
+internal sealed class SeedFiles(CurrentState state, SeedContexts contexts, AnswerFiles answers, string dataDirectory)
 {
     private readonly ConcurrentDictionary<(string Host, string Name), string> served = [];
 
     /// <summary>The file of that name; null when the host's seed has none.</summary>
+    /// <exception cref="SeedRefusedException">Host and profile do not go together; says why.</exception>
+    /// <exception cref="Templates.TemplateException">It cannot be written safely.</exception>
     public SeedFile? Find(Host host, Installation installation, string name, BootEndpoint endpoint)
     {
-        _ = (state, host, installation, name, endpoint);
-        return null;
+        if (state.Snapshot.Profiles.GetValueOrDefault(installation.Profile) is not { } profile || state.Snapshot.Images.GetValueOrDefault(installation.Image) is not { } image)
+            throw new SeedRefusedException($"profile {installation.Profile} or image {installation.Image} of the Installation is gone");
+        var context = contexts.Of(host, profile, image, installation, endpoint, redacted: false);
+        if (!AnswerFiles.Has(context, name))
+            return null;
+        var text = answers.Render(context, name);
+        var shown = answers.Render(contexts.Of(host, profile, image, installation, endpoint, redacted: true), name);
+        return new SeedFile(text, shown, name == "ks.cfg" ? "text/plain; charset=utf-8" : "text/yaml; charset=utf-8",
+            text.Contains(context.Secrets.Token, StringComparison.Ordinal), $"{host.Name} is installed by profile {profile.Name} with {image.Name}");
     }
 
-    /// <summary>Remembers what was served, for a later comparison.</summary>
-    public void Served(string host, string name, string redacted) => served[(host, name)] = redacted;
+    /// <summary>What would be served now, for people: no secrets. A host without an open Installation is shown as if one were opened.</summary>
+    /// <exception cref="ChangeRefusedException">There is no such file, or nothing to make it of.</exception>
+    public string Preview(Host host, string name, BootEndpoint endpoint, DateTimeOffset now)
+    {
+        var open = state.Snapshot.Installations.GetValueOrDefault(host.Name) is { } latest && latest.BuildsAt(now) ? latest : null;
+        var mistakes = HostChanges.WhyNotInstallable(state.Snapshot, host, out var profileName, out var imageName);
+        if (open is null && mistakes.Count > 0)
+            throw new ChangeRefusedException(RefusalKind.Conflict, mistakes);
+        var installation = open ?? new Installation { Id = new string('0', 32), Host = host.Name, Profile = profileName, Image = imageName, OpenedAt = now, ClosesAt = now + HostChanges.DefaultWindow };
+        var context = contexts.Of(host, state.Snapshot.Profiles[installation.Profile], state.Snapshot.Images[installation.Image], installation, endpoint, redacted: true);
+        if (context.Profile.Spec.Install is null)
+            throw new ChangeRefusedException(RefusalKind.Conflict, [new Mistake($"Profile {context.Profile.Name} has no unattended installation") { Path = "spec.install", Expected = "how its hosts are to be installed (docs/resources.md)" }]);
+        if (!AnswerFiles.Has(context, name))
+            throw new ChangeRefusedException(RefusalKind.Conflict, [new Mistake($"Image {context.Image.Name} is not installed by {name}") { Expected = $"{string.Join(", ", Names.Where(n => AnswerFiles.Has(context, n)))}" }]);
+        try
+        {
+            return answers.Render(context, name);
+        }
+        catch (SeedRefusedException e)
+        {
+            throw new ChangeRefusedException(RefusalKind.Conflict, e.Message);
+        }
+    }
 
-    /// <summary>What was last served; null when nothing was since the start.</summary>
-    public string? LastServed(string host, string name) => served.GetValueOrDefault((host, name));
+    /// <summary>The names installers ask for.</summary>
+    public static IReadOnlyList<string> Names { get; } = ["ks.cfg", "user-data", "meta-data", "vendor-data"];
+
+    /// <summary>Remembers what was served, without its secrets, for a later comparison.</summary>
+    public void Served(string host, string name, string redacted)
+    {
+        if (served.TryGetValue((host, name), out var before) && before == redacted)
+            return;
+        served[(host, name)] = redacted;
+        try
+        {
+            var path = PathOf(host, name);
+            Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+            File.WriteAllText(path + ".new", redacted);
+            File.Move(path + ".new", path, overwrite: true);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // Only a comparison is lost with it; a full disk is told of elsewhere.
+        }
+    }
+
+    /// <summary>What was last served; null when nothing was.</summary>
+    public string? LastServed(string host, string name) =>
+        served.TryGetValue((host, name), out var text) ? text : File.Exists(PathOf(host, name)) ? File.ReadAllText(PathOf(host, name)) : null;
+
+    // Both are words of ours: a registered host's name, and one of the names above.
+    private string PathOf(string host, string name) => Path.Combine(dataDirectory, "served", host, name);
 }

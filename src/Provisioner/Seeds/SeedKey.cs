@@ -47,6 +47,14 @@ internal sealed class SeedKey : IDisposable
         return Base64Url.EncodeToString(token);
     }
 
+    /// <summary>The passphrase of its disk, where the profile wants one: 128 bits in hexadecimal, in groups that people can type.</summary>
+    public string DiskPassphraseOf(Installation installation)
+    {
+        Span<byte> passphrase = stackalloc byte[SHA256.HashSizeInBytes];
+        Derive("disk", installation.Id, passphrase);
+        return string.Join('-', Convert.ToHexStringLower(passphrase[..16]).Chunk(4).Select(group => new string(group)));
+    }
+
     /// <summary>The Installation a capability is for; null for one that was made up, or whose Installation was replaced.</summary>
     public Installation? Find(ReadOnlySpan<char> capability, Snapshot snapshot)
     {

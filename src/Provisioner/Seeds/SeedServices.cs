@@ -1,3 +1,6 @@
+using Provisioner.Installing;
+using Provisioner.Storage;
+
 namespace Provisioner.Seeds;
 
 internal static class SeedServices
@@ -5,6 +8,10 @@ internal static class SeedServices
     /// <summary>Adds each Installation's seed. Add it after storage and before the boot plane.</summary>
     public static IServiceCollection AddSeeds(this IServiceCollection services, string dataDirectory) => services
         .AddSingleton(_ => SeedKey.Open(dataDirectory))
-        .AddSingleton<SeedFiles>()
+        .AddSingleton(_ => JoinFiles.BuiltIn())
+        .AddSingleton<AnswerFiles>()
+        .AddSingleton<PlanePorts>()
+        .AddSingleton<SeedContexts>()
+        .AddSingleton(provider => new SeedFiles(provider.GetRequiredService<CurrentState>(), provider.GetRequiredService<SeedContexts>(), provider.GetRequiredService<AnswerFiles>(), dataDirectory))
         .AddSingleton<SeedEndpoint>();
 }

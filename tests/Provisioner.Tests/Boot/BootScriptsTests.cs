@@ -23,8 +23,8 @@ public sealed class BootScriptsTests
     public void The_scripts_of_one_machine(string name)
     {
         var intent = IntentOf(name);
-        Golden.Match(scripts.Ipxe(intent, X64Mac, Root), $"{name}.ipxe");
-        Golden.Match(scripts.Grub(intent, X64Mac), $"{name}.cfg");
+        Golden.Match(scripts.Ipxe(intent, X64Mac, Root, default), $"{name}.ipxe");
+        Golden.Match(scripts.Grub(intent, X64Mac, default), $"{name}.cfg");
     }
 
     [Fact]
@@ -32,7 +32,7 @@ public sealed class BootScriptsTests
     {
         var site = new BootFixture().WithHost("n1", h => h with { Boot = new BootOptions { KernelArguments = ["a b"] } }).Installing("n1");
 
-        var e = Assert.Throws<TemplateException>(() => scripts.Ipxe(BootDecider.Intend(X64Mac, site.Snapshot, Now), X64Mac, Root));
+        var e = Assert.Throws<TemplateException>(() => scripts.Ipxe(BootDecider.Intend(X64Mac, site.Snapshot, Now), X64Mac, Root, default));
 
         Assert.Contains("ipxe/install", e.Message);
         Assert.Contains("'a b'", e.Message);

@@ -1,4 +1,3 @@
-using Provisioner.Installing;
 
 namespace Provisioner.Tests.Installing;
 
