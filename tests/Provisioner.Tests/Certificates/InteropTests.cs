@@ -125,8 +125,8 @@ public sealed class InteropTests
         using var directory = new TemporaryDirectory();
         using var host = await site.EnrolAsync("web-1");
         using var gone = await site.EnrolAsync("web-2");
-        // A name of its own, as long as one may be and a domain's.
-        using var far = await site.EnrolAsync("a-name-of-the-most-characters-that-fit.rack-17.dc-2.example.com");
+        // As long as a common name may be.
+        using var far = await site.EnrolAsync("a-name-of-the-most-characters-that-fits.rack-17.dc-2.example.com");
         using var rsa = RSA.Create(2048);
         await site.RegisterAsync("web-3");
         using var withRsa = (await new EstClient(site.Appliance).EnrolAsync(await site.TokenAsync("web-3"), EstClient.Request(rsa, "web-3"))).Certificate();
@@ -140,9 +140,11 @@ public sealed class InteropTests
 
         foreach (var name in new[] { "ca", "host", "far", "rsa", "server", "crl", "empty" })
         {
-            var found = JsonNode.Parse(Tool.Run(zlint, "-includeSources", "RFC5280,RFC5480,RFC8813,RFC3279,RFC5891,RFC6962,RFC8399", directory[$"{name}.pem"]))!.AsObject();
+            // RFC 5280, 3279, 5480, 5891 and 8813, and what people of the trade found besides; not what the public web's authorities agreed on.
+            var found = JsonNode.Parse(Tool.Run(zlint, "-excludeSources", "CABF_BR,CABF_EV,CABF_SMIME_BR,ETSI_ESI,Mozilla,Apple",
+                "-excludeNames", "n_san_iana_pub_suffix_empty", directory[$"{name}.pem"]))!.AsObject();
             var results = found.Select(lint => (Lint: lint.Key, Result: lint.Value!["result"]!.GetValue<string>())).ToList();
-            Assert.True(results.Count(r => r.Result == "pass") > (name is "crl" or "empty" ? 3 : 20), $"{name}: {found.ToJsonString()}");
+            Assert.True(results.Count(r => r.Result == "pass") > (name is "crl" or "empty" ? 0 : 20), $"{name}: {found.ToJsonString()}");
             Assert.All(results, r => Assert.True(r.Result is "pass" or "NA" or "NE", $"{name}: {r.Lint} {r.Result}"));
         }
     }
