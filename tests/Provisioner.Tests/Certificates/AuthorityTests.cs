@@ -222,6 +222,22 @@ public sealed class AuthorityTests
     }
 
     [Fact]
+    public async Task The_newest_certificate_is_the_one_issued_last_also_when_all_end_with_their_authority()
+    {
+        await using var site = await CertificateFixture.StartAsync(new CertificateOptions { AuthorityLifetime = TimeSpan.FromDays(400), CertificateLifetime = TimeSpan.FromDays(399) });
+        using var first = await site.EnrolAsync("web-1");
+        site.Time.Advance(TimeSpan.FromDays(300));
+        await site.RestartAsync();
+        using var second = (await site.RenewAsync(first, "web-1")).Certificate().CopyWithPrivateKey(first.GetECDsaPrivateKey()!);
+        site.Time.Advance(TimeSpan.FromHours(1));
+        using var third = (await site.RenewAsync(second, "web-1")).Certificate();
+        Assert.Equal(second.NotAfter, third.NotAfter);
+        Assert.Equal(third.RawData, site.Appliance.Snapshot.GoodCertificateOf("web-1", site.Now)!.Der);
+        await site.RestartAsync();
+        Assert.Equal(third.RawData, site.Appliance.Snapshot.GoodCertificateOf("web-1", site.Now)!.Der);
+    }
+
+    [Fact]
     public async Task A_prepared_authority_can_be_given_up_and_hosts_that_are_left_can_be_shut_out()
     {
         await using var site = await CertificateFixture.StartAsync();

@@ -104,7 +104,9 @@ public sealed class EnrolmentTests
         (await client.EnrolAsync(one with { Installation = two.Installation }, request)).AssertRefused(401, "token is wrong");
         (await client.EnrolAsync(one with { Installation = new string('0', 32) }, request)).AssertRefused(401, "token is wrong");
         (await client.EnrolAsync(one with { Token = "" }, request)).AssertRefused(401, "token is wrong");
-        (await client.SendAsync(HttpMethod.Post, "/.well-known/est/simpleenroll", Convert.ToBase64String(request), "application/pkcs10")).AssertRefused(401, "HTTP Basic is needed");
+        // Asked for credentials, which the header says, without a body that a client might stumble over.
+        var asked = await client.SendAsync(HttpMethod.Post, "/.well-known/est/simpleenroll", Convert.ToBase64String(request), "application/pkcs10");
+        Assert.Equal((401, ""), (asked.Status, asked.Body));
         (await client.SendAsync(HttpMethod.Post, "/.well-known/est/simpleenroll", Convert.ToBase64String(request), "application/pkcs10", "!!!")).AssertRefused(401, "HTTP Basic is needed");
         using (var http = client.Connect())
         using (var response = await http.PostAsync("/.well-known/est/simpleenroll", null))
