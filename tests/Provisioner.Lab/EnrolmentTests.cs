@@ -64,7 +64,7 @@ public sealed class EnrolmentTests(ITestOutputHelper output)
 
         var recorded = Assert.Single(await CertificatesAsync(site.Service));
         Assert.Equal((serial, Host, "good"), (Text(recorded, "serial"), Text(recorded, "host"), Text(recorded, "state")));
-        Assert.Equal("enrolled", await StateAsync(site.Service));
+        Assert.Equal("Enrolled", await StateAsync(site.Service));
         var events = await site.Service.EventsAsync(Host);
         Timeline.AssertInOrder(events, new("http", "initrd.img"), new("est", "Enrolled", serial));
         Assert.Contains(events, e => e.What == "The host reports: certificate in order");
@@ -100,7 +100,7 @@ public sealed class EnrolmentTests(ITestOutputHelper output)
         Assert.Equal((serial, before), (Text(recorded, "serial"), Text(recorded, "renews")));
         Assert.True(DateTimeOffset.Parse(Text(recorded, "issuedAt"), null) > TimeProvider.System.GetUtcNow() + UntilRenewal - TimeSpan.FromHours(1), $"{recorded}");
         Timeline.AssertInOrder(await site.Service.EventsAsync(Host), new("est", "Enrolled"), new("est", "Renewed", before), new("est", "Renewed", serial));
-        Assert.Equal("enrolled", await StateAsync(site.Service));
+        Assert.Equal("Enrolled", await StateAsync(site.Service));
     }
 
     private async Task IsRefusedOnceRevokedAsync(Site site, DisklessServer server)
@@ -122,7 +122,7 @@ public sealed class EnrolmentTests(ITestOutputHelper output)
         Assert.Contains(events, e => e is { Source: "est", Outcome: "refused" } && e.What.StartsWith("Renewal refused", StringComparison.Ordinal)
             && e.Reason.StartsWith("the certificate was revoked at ", StringComparison.Ordinal));
         Assert.DoesNotContain(await CertificatesAsync(site.Service), c => Text(c, "state") == "good");
-        Assert.NotEqual("enrolled", await StateAsync(site.Service));
+        Assert.NotEqual("Enrolled", await StateAsync(site.Service));
         // And who never asks the appliance learns it from its list.
         var listed = await server.RunAsync($"""
             curl --silent --show-error --fail http://{LabNetwork.Address}:8080/crl | openssl crl -inform DER -out crl.pem || exit 9

@@ -37,6 +37,9 @@ internal sealed class ServiceProcess : IAsyncDisposable
     /// <summary>What it logged so far.</summary>
     public IReadOnlyList<string> Log => process.Lines;
 
+    /// <summary>Whether it ended, of itself or not.</summary>
+    public bool HasExited => process.HasExited;
+
     /// <summary>Its process id.</summary>
     public int Id => process.Id;
 
