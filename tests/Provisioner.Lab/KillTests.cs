@@ -79,11 +79,12 @@ public sealed class KillTests(ITestOutputHelper output)
         var watch = Stopwatch.StartNew();
         var names = Enumerable.Range(1, Hosts).Select(i => string.Create(CultureInfo.InvariantCulture, $"server-{i:d4}")).ToList();
         await appliance.Service.ApplyAsync(string.Concat(names.Select((name, i) => HostOf(name, i + 1))));
+        var registered = watch.Elapsed;
         var hosts = new ConcurrentBag<Enrolling>();
         using var api = new ApiClient(appliance.Service.Socket);
         await Parallel.ForEachAsync(names, new ParallelOptions { MaxDegreeOfParallelism = Crowd, CancellationToken = Cancel },
             async (name, cancellation) => hosts.Add(await Enrolling.WithTokenAsync(api, name, cancellation)));
-        output.WriteLine($"{Hosts} hosts registered, with a token each, in {watch.Elapsed.TotalSeconds:F1} s");
+        output.WriteLine($"{Hosts} hosts registered in {registered.TotalSeconds:F1} s, a token for each in {(watch.Elapsed - registered).TotalSeconds:F1} s");
         return [.. hosts.OrderBy(h => h.Name, StringComparer.Ordinal)];
     }
 
