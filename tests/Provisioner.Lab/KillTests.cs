@@ -130,8 +130,14 @@ public sealed class KillTests(ITestOutputHelper output)
     }
 
     /// <summary>One certificate for each host, the one it received, and no other.</summary>
-    private static void AssertSame(List<Enrolling> hosts, IEnumerable<(string Host, string Serial)> found) =>
-        Assert.Equal(hosts.Select(h => $"{h.Name} {h.Serial}"), found.Select(f => $"{f.Host} {f.Serial}").Order(StringComparer.Ordinal));
+    private static void AssertSame(List<Enrolling> hosts, IEnumerable<(string Host, string Serial)> found)
+    {
+        var received = hosts.Select(h => $"{h.Name} {h.Serial}").ToList();
+        var there = found.Select(f => $"{f.Host} {f.Serial}").ToList();
+        var (lost, unknown) = (received.Except(there, StringComparer.Ordinal).ToList(), there.Except(received, StringComparer.Ordinal).ToList());
+        Assert.True(lost.Count == 0 && unknown.Count == 0 && there.Count == received.Count,
+            $"received and not there: {string.Join(", ", lost)}; there and never received: {string.Join(", ", unknown)}; {there.Count} for {received.Count} hosts");
+    }
 
     /// <summary>The same in the journal, read here as any other program would; each line whole, no serial for two certificates.</summary>
     private static void AssertJournaled(List<Enrolling> hosts, string journal)
