@@ -123,12 +123,15 @@ internal sealed class EstEndpoints(
     /// <summary>So that a warning of the certificate's end can say why it was not renewed.</summary>
     private async Task KeepRefusalAsync(string host, string reason)
     {
+        var report = new Hosts.HostReport { Host = host, At = time.GetUtcNow(), Succeeded = false, Message = $"refused: {reason}" };
+        if (!state.Snapshot.Hosts.ContainsKey(host) || report.Repeats(state.Snapshot.HostReports.GetValueOrDefault(host)))
+            return;
         try
         {
             await writer.NoteAsync(editor =>
             {
                 if (editor.Snapshot.Hosts.ContainsKey(host))
-                    editor.Put(new Hosts.HostReport { Host = host, At = editor.Now, Succeeded = false, Message = $"refused: {reason}" });
+                    editor.Put(report);
                 return 0;
             }, CancellationToken.None);
         }
