@@ -22,7 +22,7 @@ internal sealed class CertificateAuthority(
     public string? WhyNotIssuing(DateTimeOffset now)
     {
         if (clock.Status is { IsSynchronised: false } status)
-            return $"{status.Reason}; start it, or start the service with --allow-unsynchronised-clock";
+            return $"{status.Reason}; for a laboratory, start the service with --allow-unsynchronised-clock";
         if (state.Snapshot.IssuingAuthority is not { } issuing)
             return "there is no authority yet";
         // The record knows what time it was: a clock that was set back would make certificates that are over before they begin.

@@ -28,6 +28,7 @@ internal sealed class CertificateWatch(
 
     private readonly SemaphoreSlim wake = new(0, 1);
     private string? toldWhyNot;
+    private object? networksSeen;
 
     public static string ExpiryAlert(string host) => $"expiry:{host}";
 
@@ -83,7 +84,9 @@ internal sealed class CertificateWatch(
 
     private void OnChanged(Snapshot snapshot)
     {
-        if (lists.IsBehind(snapshot) && wake.CurrentCount == 0)
+        // A Network may name an address that hosts will call; the appliance's certificate has to have it by then.
+        var networks = Interlocked.Exchange(ref networksSeen, snapshot.Networks);
+        if ((lists.IsBehind(snapshot) || !ReferenceEquals(networks, snapshot.Networks)) && wake.CurrentCount == 0)
         {
             try
             {

@@ -108,7 +108,7 @@ internal sealed class Issuer(
             case EnrolmentDecision.GiveAgain given:
                 return new EnrolmentOutcome.Issued(given.Certificate, Again: true);
             case EnrolmentDecision.Refuse refuse:
-                if (refuse.Alert is { } alert)
+                if (refuse.Alert is { } alert && !WasJustRaised(editor, alert.Id))
                     editor.Raise(alert);
                 return new EnrolmentOutcome.Refused(refuse.Cause, refuse.Reason);
             case EnrolmentDecision.Issue issue when work.Signed is { } signed && signed.Host == issue.Host && editor.Snapshot.IssuingAuthority?.Id == signed.Authority:
@@ -120,6 +120,10 @@ internal sealed class Issuer(
                 return new EnrolmentOutcome.Unavailable("the authority is being changed", TimeSpan.FromSeconds(2));
         }
     }
+
+    // Whoever has a spent token may try it a thousand times a second, and each alert is a write to the disk.
+    private static bool WasJustRaised(StateEditor editor, string alert) =>
+        editor.Snapshot.Alerts.TryGetValue(alert, out var before) && before.DismissedAt is null && editor.Now - before.LastAt < TimeSpan.FromMinutes(1);
 
     private static void Keep(StateEditor editor, Certificate certificate, EnrolmentDecision.Issue issue)
     {

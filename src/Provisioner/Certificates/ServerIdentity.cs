@@ -37,7 +37,7 @@ internal sealed class ServerIdentity(CurrentState state, StateWriter writer, Cer
             if (signed is null)
                 return;
             var (now, names) = (time.GetUtcNow(), Names(snapshot));
-            if (shown is { } present && present.Authority.AsSpan().SequenceEqual(signed.Der) && present.Names.SequenceEqual(names, StringComparer.Ordinal) && !present.IsDueAt(now))
+            if (shown is { } present && present.Authority.AsSpan().SequenceEqual(signed.Der) && present.Names.SequenceEqual(names, StringComparer.Ordinal) && !snapshot.Revoked.Contains(present.Serial) && !present.IsDueAt(now))
                 return;
             await ShowAsync(signed, names, now, ct);
         }
@@ -76,7 +76,7 @@ internal sealed class ServerIdentity(CurrentState state, StateWriter writer, Cer
         var withKey = bare.CopyWithPrivateKey(key);
         var above = new X509Certificate2Collection(signed.Chain.Prepend(signed.Der!).Select(der => X509CertificateLoader.LoadCertificate(der)).ToArray());
         var context = SslStreamCertificateContext.Create(withKey, above, offline: true);
-        Volatile.Write(ref shown, new Shown(context, signed.Der!, names, made.NotBefore, made.NotAfter));
+        Volatile.Write(ref shown, new Shown(context, made.Serial, signed.Der!, names, made.NotBefore, made.NotAfter));
     }
 
     /// <summary>What hosts may call the appliance: what the configuration says, this machine's name and addresses, those Networks advertise.</summary>
@@ -96,7 +96,7 @@ internal sealed class ServerIdentity(CurrentState state, StateWriter writer, Cer
         return [.. names.Distinct(StringComparer.Ordinal)];
     }
 
-    private sealed record Shown(SslStreamCertificateContext Context, byte[] Authority, List<string> Names, DateTimeOffset NotBefore, DateTimeOffset NotAfter)
+    private sealed record Shown(SslStreamCertificateContext Context, string Serial, byte[] Authority, List<string> Names, DateTimeOffset NotBefore, DateTimeOffset NotAfter)
     {
         public bool IsDueAt(DateTimeOffset now) => now < NotBefore || now >= NotBefore + (NotAfter - NotBefore) * 2 / 3;
     }

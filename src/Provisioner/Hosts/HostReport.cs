@@ -14,4 +14,8 @@ public sealed record HostReport
 
     /// <summary>How often it tried in a row.</summary>
     public int Attempt { get; init; }
+
+    /// <summary>It says what was said a moment before: a host that reports in a loop fills no disk.</summary>
+    internal bool Repeats(HostReport? before) =>
+        before is not null && before.Succeeded == Succeeded && before.Message == Message && At - before.At < TimeSpan.FromMinutes(1);
 }

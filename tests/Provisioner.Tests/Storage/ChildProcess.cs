@@ -41,6 +41,7 @@ internal static class ChildProcess
     private static Task Run(string role, string[] arguments) => role switch
     {
         "write" => WriteForeverAsync(arguments[0]),
+        "issue-until-full" => IssueUntilFullAsync(arguments[0], arguments[1]),
         "write-until-full" => WriteUntilFullAsync(arguments[0]),
         "create-keys" => CreateKeysAsync(arguments[0], arguments[1], arguments[2]),
         _ => throw new InvalidOperationException(role),
@@ -108,5 +109,41 @@ internal static class ChildProcess
         await Task.Delay(TimeSpan.FromSeconds(1.5));
         await fixture.Writer.ChangeAsync(editor => editor.Put(StoreFixture.Host(1_000_000)));
         Console.Out.WriteLine($"after room was made {fixture.State.Snapshot.Hosts.Count}, stored {fixture.Store.LoadSnapshot().Hosts.Count}");
+    }
+
+    /// <summary>Issues certificates until the journal's disk is full, then says what a reader still sees, makes room and issues one more.</summary>
+    private static async Task IssueUntilFullAsync(string directory, string small)
+    {
+        await using var fixture = new StoreFixture(directory);
+        // Room that can be given back later.
+        await File.WriteAllBytesAsync(Path.Combine(small, "ballast"), new byte[32 * 1024]);
+        var issued = 0;
+        try
+        {
+            while (issued < 10_000)
+            {
+                await fixture.Writer.ChangeAsync(editor => RecordJournalTests.Issue(editor, issued));
+                issued++;
+            }
+        }
+        catch (Provisioner.Storage.StoreException e)
+        {
+            Console.Out.WriteLine($"refused: {e.Message}");
+        }
+        try
+        {
+            await fixture.Writer.ChangeAsync(editor => RecordJournalTests.Issue(editor, 20_000));
+            Console.Out.WriteLine("the next: taken");
+        }
+        catch (Provisioner.Storage.StoreException)
+        {
+            Console.Out.WriteLine("the next: refused");
+        }
+        Console.Out.WriteLine($"acknowledged {issued}, in the snapshot {fixture.State.Snapshot.Certificates.Count}");
+        File.Delete(Path.Combine(small, "ballast"));
+        await fixture.Writer.ChangeAsync(editor => RecordJournalTests.Issue(editor, 30_000));
+        using var journal = Provisioner.Storage.RecordJournal.Open(Path.Combine(directory, "certificates.journal"));
+        var journaled = journal.Read(0).SelectMany(line => line.Records).Count(r => r.Key.Kind == Provisioner.Storage.RecordKind.Certificate);
+        Console.Out.WriteLine($"after room was made {fixture.State.Snapshot.Certificates.Count}, in the journal {journaled}");
     }
 }

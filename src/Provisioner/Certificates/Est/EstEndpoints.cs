@@ -47,6 +47,14 @@ internal sealed class EstEndpoints(
         if (Credentials(context.Request) is not var (installation, token))
         {
             context.Response.Headers.WWWAuthenticate = "Basic realm=\"the Installation's id and its one-time token\", charset=\"UTF-8\"";
+            // Who sends no credentials wants to be asked for them, and the realm says which. No text beside it: BouncyCastle's client, which begins
+            // like this each time, closes the answer unread and takes what is left of its body for a fault (HttpAuth and ESTResponse in 1.72).
+            if (context.Request.Headers.Authorization.Count == 0)
+            {
+                context.Response.StatusCode = StatusCodes.Status401Unauthorized;
+                context.Response.ContentLength = 0;
+                return;
+            }
             await RefuseAsync(context, StatusCodes.Status401Unauthorized, "HTTP Basic is needed: the Installation's id and its one-time token");
             return;
         }
@@ -115,12 +123,15 @@ internal sealed class EstEndpoints(
     /// <summary>So that a warning of the certificate's end can say why it was not renewed.</summary>
     private async Task KeepRefusalAsync(string host, string reason)
     {
+        var report = new Hosts.HostReport { Host = host, At = time.GetUtcNow(), Succeeded = false, Message = $"refused: {reason}" };
+        if (!state.Snapshot.Hosts.ContainsKey(host) || report.Repeats(state.Snapshot.HostReports.GetValueOrDefault(host)))
+            return;
         try
         {
             await writer.NoteAsync(editor =>
             {
                 if (editor.Snapshot.Hosts.ContainsKey(host))
-                    editor.Put(new Hosts.HostReport { Host = host, At = editor.Now, Succeeded = false, Message = $"refused: {reason}" });
+                    editor.Put(report);
                 return 0;
             }, CancellationToken.None);
         }

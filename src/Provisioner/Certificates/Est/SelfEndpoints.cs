@@ -53,7 +53,7 @@ internal sealed class SelfEndpoints(CurrentState state, StateWriter writer, Time
             {
                 await writer.NoteAsync(editor =>
                 {
-                    if (editor.Snapshot.Hosts.ContainsKey(report.Host) && !Repeats(editor.Snapshot.HostReports.GetValueOrDefault(report.Host), report))
+                    if (editor.Snapshot.Hosts.ContainsKey(report.Host) && !report.Repeats(editor.Snapshot.HostReports.GetValueOrDefault(report.Host)))
                         CertificateChanges.Report(editor, report);
                     return 0;
                 }, context.RequestAborted);
@@ -68,10 +68,6 @@ internal sealed class SelfEndpoints(CurrentState state, StateWriter writer, Time
         }
         await EstEndpoints.RefuseAsync(context, StatusCodes.Status400BadRequest, wrong);
     }
-
-    // A host that reports in a loop fills no disk.
-    private static bool Repeats(HostReport? before, HostReport report) =>
-        before is not null && before.Succeeded == report.Succeeded && before.Message == report.Message && report.At - before.At < TimeSpan.FromMinutes(1);
 
     private static bool TryRead(ReadOnlyMemory<byte> body, string host, DateTimeOffset now, out HostReport report, out string wrong)
     {
