@@ -1,5 +1,6 @@
 using Provisioner.Benchmarks;
 using Provisioner.Benchmarks.Dhcp;
+using Provisioner.Benchmarks.Enrolment;
 using Provisioner.Benchmarks.Http;
 using Provisioner.Benchmarks.Tftp;
 
@@ -9,6 +10,7 @@ var benchmarks = new Dictionary<string, Func<string[], int>>(StringComparer.Ordi
     ["tftp"] = TftpBenchmark.Run,
     ["dhcp"] = DhcpBenchmark.Run,
     ["http"] = HttpBenchmark.Run,
+    ["enrolment"] = EnrolmentBenchmark.Run,
 };
 
 // What a benchmark starts as a process of its own, to measure it apart from the load.

@@ -135,23 +135,10 @@ internal abstract record EnrolmentDecision
     }
 
     /// <summary>The record of exactly this certificate, or null: what is not recorded was not issued here, whoever signed it.</summary>
-    public static Certificate? Recorded(ReadOnlySpan<byte> der, Snapshot snapshot)
+    public static Certificate? Recorded(byte[] der, Snapshot snapshot)
     {
-        var serial = SerialOf(der);
-        return serial is not null && snapshot.Certificates.TryGetValue(serial, out var recorded) && der.SequenceEqual(recorded.Der) ? recorded : null;
-    }
-
-    private static string? SerialOf(ReadOnlySpan<byte> der)
-    {
-        try
-        {
-            using var certificate = System.Security.Cryptography.X509Certificates.X509CertificateLoader.LoadCertificate(der);
-            return Convert.ToHexStringLower(certificate.SerialNumberBytes.Span.TrimStart((byte)0));
-        }
-        catch (CryptographicException)
-        {
-            return null;
-        }
+        var serial = CertificateEncoding.SerialOf(der);
+        return serial is not null && snapshot.Certificates.TryGetValue(serial, out var recorded) && der.AsSpan().SequenceEqual(recorded.Der) ? recorded : null;
     }
 
     private static Refuse? Unfit(CertificateSigningRequest request, string host, Snapshot snapshot)

@@ -74,7 +74,6 @@ internal sealed class SigningAuthority : IDisposable
     {
         var (notBefore, notAfter) = Validity.From(now, lifetime).Within(new Validity(Record.NotBefore, Record.NotAfter));
         var serial = CertificateProfiles.NewSerial();
-        using var made = request.Create(certificate.SubjectName, key.Generator, notBefore, notAfter, serial);
         return new Certificate
         {
             Serial = Convert.ToHexStringLower(serial),
@@ -85,7 +84,7 @@ internal sealed class SigningAuthority : IDisposable
             NotBefore = notBefore,
             NotAfter = notAfter,
             KeyHash = Convert.ToHexStringLower(SHA256.HashData(publicKey)),
-            Der = made.RawData,
+            Der = CertificateEncoding.Sign(request, certificate.SubjectName, key.Generator, notBefore, notAfter, serial),
         };
     }
 

@@ -159,12 +159,12 @@ internal static class AuthorityCommands
     {
         "prepare" => "The next authority is ready and signs nothing yet. Add its certificate to the trust anchor of IAM Roles Anywhere beside the present one "
             + "(provisioner ca show --pem has both); then 'provisioner ca rotate' switches to it.",
-        "switch" => $"The new authority signs from now on. {ca.At("hostsToMove")} hosts renew early, one after another; when none is left, 'provisioner ca rotate' retires the previous one.",
+        "switch" => $"The new authority signs from now on. {ca.At("hostsToMove")} {(ca.At("hostsToMove") == "1" ? "host renews" : "hosts renew")} early, one after another; when none is left, 'provisioner ca rotate' retires the previous one.",
         "pause" => "No more hosts are asked to move. 'provisioner ca rotate --step resume' goes on.",
         "resume" => "Hosts are asked to move again.",
         "retire" => "The previous authority is retired. Take its certificate out of the trust anchor of IAM Roles Anywhere.",
         "abort" => "Given up: the present authority goes on alone.",
-        _ => $"Hosts are moving: {ca.At("hostsToMove")} are left. There is nothing to do until then.",
+        _ => $"Hosts are moving: {ca.At("hostsToMove")} {(ca.At("hostsToMove") == "1" ? "is" : "are")} left. There is nothing to do until then.",
     };
 
     private static TeachingCommand Revoke(Screen screen, Func<ParseResult, ApiClient> connect)

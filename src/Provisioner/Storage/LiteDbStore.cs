@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Globalization;
 using System.Text;
 using LiteDB;
+using LiteDB.Engine;
 using Provisioner.Certificates;
 using Provisioner.Events;
 using Provisioner.Hosts;
@@ -37,6 +38,7 @@ internal sealed class LiteDbStore : IStore
     private readonly DirectoryLock directoryLock;
     private readonly List<(long Commit, List<(RecordKey Key, string Record)> Records)> unjournaled = [];
     private LiteDatabase? database;
+    private DatabaseFiles? files;
     private RecordJournal? journal;
     private string? closedBecause;
     private long closedAt;
@@ -270,6 +272,25 @@ internal sealed class LiteDbStore : IStore
 
     private void Write(LiteDatabase db, Commit commit, List<Event> events, long next)
     {
+        if (!commit.Durable)
+        {
+            WriteTransaction(db, commit, events, next);
+            return;
+        }
+        files!.Hold();
+        try
+        {
+            WriteTransaction(db, commit, events, next);
+            db.Checkpoint();
+        }
+        finally
+        {
+            files.Release();
+        }
+    }
+
+    private void WriteTransaction(LiteDatabase db, Commit commit, List<Event> events, long next)
+    {
         db.BeginTrans();
         try
         {
@@ -309,8 +330,6 @@ internal sealed class LiteDbStore : IStore
             }
             throw;
         }
-        if (commit.Durable)
-            db.Checkpoint();
     }
 
     // A removal is not journaled: what the database forgets because it is long over, the journal keeps.
@@ -453,6 +472,20 @@ internal sealed class LiteDbStore : IStore
             // Closing writes, too. What was acknowledged is on the disk already, and the next opening says what is there.
         }
         database = null;
+        Close(files);
+        files = null;
+    }
+
+    private static void Close(DatabaseFiles? files)
+    {
+        try
+        {
+            files?.Dispose();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // An empty log that stays behind is the next one's.
+        }
     }
 
     private void OpenDatabase()
@@ -461,19 +494,23 @@ internal sealed class LiteDbStore : IStore
         if (known > 0 && !File.Exists(path))
             throw new StoreException($"{path} is gone, though {known} changes were stored in it: {Restore()}");
         LiteDatabase? db = null;
+        DatabaseFiles? opened = null;
         try
         {
             VerifyHeader();
-            db = new LiteDatabase(new ConnectionString
+            opened = new DatabaseFiles(path);
+            db = new LiteDatabase(new LiteEngine(new EngineSettings
             {
+                // For the file it sorts in; the others are these.
                 Filename = path,
-                Connection = ConnectionType.Direct,
+                DataStream = opened.Data,
+                LogStream = opened.Log,
                 // Ordinal: names differ by case, and the order of keys must not depend on a culture.
                 Collation = Collation.Binary,
-            }, new BsonMapper());
+            }), new BsonMapper());
             Verify(db, known);
-            database = db;
-            db = null;
+            (database, files) = (db, opened);
+            (db, opened) = (null, null);
             closedBecause = null;
         }
         catch (Exception e) when (e is UnauthorizedAccessException || e is IOException && e is not (EndOfStreamException or FileNotFoundException))
@@ -494,6 +531,7 @@ internal sealed class LiteDbStore : IStore
             {
                 // Refused already, with the first reason.
             }
+            Close(opened);
         }
     }
 

@@ -71,8 +71,9 @@ public sealed record Snapshot
         CertificatesByHost.TryGetValue(host, out var serials) ? serials.Select(serial => Certificates[serial]) : [];
 
     /// <summary>The host's newest certificate that is good; null when it has none.</summary>
+    // The newest is the one issued last: all that were cut to their authority's end do end at once, and a new authority may end before the old one.
     public Certificate? GoodCertificateOf(string host, DateTimeOffset now) =>
-        CertificatesOf(host).Where(c => c.Purpose == CertificatePurpose.Host && c.IsGoodAt(now)).MaxBy(c => c.NotAfter);
+        CertificatesOf(host).LastOrDefault(c => c.Purpose == CertificatePurpose.Host && c.IsGoodAt(now));
 
     /// <summary>The latest Installation of that id, or null.</summary>
     public Installation? FindInstallation(string id) =>

@@ -1,7 +1,13 @@
+using System.ComponentModel;
+using System.Net;
+using System.Net.Sockets;
+using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
+
 namespace Provisioner.Lab.Harness;
 
 /// <summary>A network namespace: a machine's or a segment's own interfaces, routes and ports, with no way out but what the lab adds.</summary>
-internal sealed class NetworkNamespace
+internal sealed partial class NetworkNamespace
 {
     private readonly List<LabProcess> started = [];
     private int taps;
@@ -36,6 +42,25 @@ internal sealed class NetworkNamespace
         var process = LabProcess.Start("setsid", ["ip", "netns", "exec", Name, file, .. arguments]);
         started.Add(process);
         return process;
+    }
+
+    /// <summary>
+    /// A connection from this process to a port inside. A socket stays in the namespace of the thread that made it (setns(2)), so a thread of
+    /// its own makes it there and ends.
+    /// </summary>
+    public async Task<Stream> ConnectAsync(IPEndPoint to, CancellationToken cancellation)
+    {
+        var socket = await MakeSocketAsync(to.AddressFamily);
+        try
+        {
+            await socket.ConnectAsync(to, cancellation);
+            return new NetworkStream(socket, ownsSocket: true);
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Adds a bridge with an address, in CIDR notation.</summary>
@@ -83,4 +108,28 @@ internal sealed class NetworkNamespace
         await LabProcess.RunAsync("ip", ["netns", "delete", Name]);
         Leftovers.DisownNamespace(Name);
     }
+
+    private Task<Socket> MakeSocketAsync(AddressFamily family)
+    {
+        var made = new TaskCompletionSource<Socket>(TaskCreationOptions.RunContinuationsAsynchronously);
+        new Thread(() =>
+        {
+            try
+            {
+                const int NewNetwork = 0x4000_0000; // CLONE_NEWNET
+                using var handle = File.OpenHandle($"/run/netns/{Name}");
+                if (SetNamespace(handle, NewNetwork) != 0)
+                    throw new Win32Exception(Marshal.GetLastPInvokeError());
+                made.SetResult(new Socket(family, SocketType.Stream, ProtocolType.Tcp));
+            }
+            catch (Exception e) when (e is IOException or Win32Exception or SocketException)
+            {
+                made.SetException(e);
+            }
+        }).Start();
+        return made.Task;
+    }
+
+    [LibraryImport("libc", EntryPoint = "setns", SetLastError = true)]
+    private static partial int SetNamespace(SafeFileHandle handle, int kind);
 }

@@ -44,6 +44,9 @@ internal static class Prerequisites
         SkipUnless(Missing([.. FilesOf(firmware), "/dev/net/tun", image], [FirmwareFiles.Emulator(firmware), .. programs]));
     }
 
+    /// <summary>Skips the running test unless a program's clock can be set apart from this machine's.</summary>
+    public static void SkipWithoutFakeClock() => SkipUnless(Missing([FakeClock.Library], []));
+
     /// <summary>What is missing to start machines with this firmware, as a sentence; null when nothing is.</summary>
     public static string? Missing(Firmware firmware, params string[] programs)
     {

@@ -37,37 +37,61 @@ internal sealed class ServiceProcess : IAsyncDisposable
     /// <summary>What it logged so far.</summary>
     public IReadOnlyList<string> Log => process.Lines;
 
+    /// <summary>Whether it ended, of itself or not.</summary>
+    public bool HasExited => process.HasExited;
+
     /// <summary>Its process id.</summary>
     public int Id => process.Id;
 
     /// <summary>Starts the service and waits until it answers its command line.</summary>
     /// <param name="network">Where.</param>
     /// <param name="data">Its data directory; one of its own under the network's when not given.</param>
-    public static Task<ServiceProcess> StartAsync(LabNetwork network, string? data = null) =>
-        StartAsync(network.Appliance, data ?? Path.Combine(network.Directory, "data"));
+    /// <param name="clockAhead">How far its clock is ahead of this machine's.</param>
+    public static Task<ServiceProcess> StartAsync(LabNetwork network, string? data = null, TimeSpan clockAhead = default) =>
+        StartAsync(network.Appliance, data ?? Path.Combine(network.Directory, "data"), clockAhead);
 
     /// <summary>Starts the service in that namespace and waits until it answers its command line.</summary>
-    public static async Task<ServiceProcess> StartAsync(NetworkNamespace on, string data)
+    public static async Task<ServiceProcess> StartAsync(NetworkNamespace on, string data, TimeSpan clockAhead = default)
     {
-        Directory.CreateDirectory(data);
-        var service = new ServiceProcess(on, data, on.Start(ProgramFile, "serve", "--data", data));
+        var service = Begin(on, data, clockAhead);
         try
         {
-            for (var attempt = 0; ; attempt++)
-            {
-                if (service.process.HasExited)
-                    throw new LabException($"'{service.process.Command}' ended at once:\n{service.LogTail()}");
-                if (File.Exists(service.Socket) && await service.RunAsync("get", "hosts") is { ExitCode: 0 })
-                    return service;
-                if (attempt == 150)
-                    throw new LabException($"'{service.process.Command}' does not answer at {service.Socket}:\n{service.LogTail()}");
-                await Task.Delay(200);
-            }
+            await service.AnswersAsync();
+            return service;
         }
         catch
         {
             await service.DisposeAsync();
             throw;
+        }
+    }
+
+    /// <summary>Starts the service in that namespace and waits for nothing.</summary>
+    /// <remarks>
+    /// A virtual server takes its time from this machine, and this machine's clock may well be one that nobody synchronises: the service is
+    /// told to trust it, so that a test means the same everywhere.
+    /// </remarks>
+    public static ServiceProcess Begin(NetworkNamespace on, string data, TimeSpan clockAhead = default)
+    {
+        Directory.CreateDirectory(data);
+        string[] command = [ProgramFile, "serve", "--data", data, "--allow-unsynchronised-clock"];
+        if (clockAhead != default)
+            command = ["env", .. FakeClock.Environment(clockAhead), .. command];
+        return new ServiceProcess(on, data, on.Start(command[0], command[1..]));
+    }
+
+    /// <summary>Waits until it answers its command line.</summary>
+    public async Task AnswersAsync()
+    {
+        for (var attempt = 0; ; attempt++)
+        {
+            if (process.HasExited)
+                throw new LabException($"'{process.Command}' ended at once:\n{LogTail()}");
+            if (File.Exists(Socket) && await RunAsync("get", "hosts") is { ExitCode: 0 })
+                return;
+            if (attempt == 150)
+                throw new LabException($"'{process.Command}' does not answer at {Socket}:\n{LogTail()}");
+            await Task.Delay(200);
         }
     }
 
@@ -89,6 +113,13 @@ internal sealed class ServiceProcess : IAsyncDisposable
 
     /// <summary>Stops it as systemd would and gives its exit code.</summary>
     public Task<int> StopAsync() => process.StopAsync(TimeSpan.FromSeconds(15));
+
+    /// <summary>Ends it between two of its instructions (SIGKILL).</summary>
+    public async Task KillAsync()
+    {
+        process.Kill();
+        await process.WaitForExitAsync(TimeSpan.FromSeconds(15));
+    }
 
     public async ValueTask DisposeAsync() => await process.DisposeAsync();
 

@@ -23,7 +23,7 @@ internal sealed class Site : IAsyncDisposable
 
     public LabNetwork Network { get; }
 
-    public ServiceProcess Service { get; }
+    public ServiceProcess Service { get; private set; }
 
     /// <summary>What its servers start with.</summary>
     public Firmware Firmware { get; }
@@ -72,6 +72,14 @@ internal sealed class Site : IAsyncDisposable
             await service.DisposeAsync();
             throw;
         }
+    }
+
+    /// <summary>Stops the service and starts it again on its data, its clock so far ahead of this machine's.</summary>
+    public async Task RestartServiceAsync(TimeSpan clockAhead = default)
+    {
+        await Service.StopAsync();
+        await Service.DisposeAsync();
+        Service = await ServiceProcess.StartAsync(Network, Service.Data, clockAhead);
     }
 
     /// <summary>Registers a host with that MAC address.</summary>

@@ -143,7 +143,7 @@ public sealed class AuthorityTests
         var pem = (await site.Appliance.RunAsync("ca", "crl")).Succeeded();
         Assert.InRange(pem.Length, RevocationLists.MaximumBytes * 8 / 10, RevocationLists.MaximumBytes);
         // They end, and some time after it they leave the list.
-        site.Time.Advance(TimeSpan.FromDays(100));
+        site.Pass(TimeSpan.FromDays(100));
         await site.Appliance.Services.GetRequiredService<RevocationLists>().RefreshAsync(force: true, default);
         Assert.Empty((await ListAsync(site)).Entries);
         Assert.DoesNotContain($"crl-size:{authority.Id}", site.Appliance.Snapshot.Alerts.Keys);
@@ -199,12 +199,11 @@ public sealed class AuthorityTests
         Assert.True(due.Distinct().Count() == due.Count);
         (await site.Appliance.RunAsync("ca", "rotate", "--step", "pause")).Succeeded();
         Assert.All(hosts.Values, c => Assert.True(RenewalPlan.For(site.Recorded(c), site.Appliance.Snapshot).RenewAfter > site.Now + TimeSpan.FromDays(50)));
-        site.Time.Advance(TimeSpan.FromDays(3));
-        await site.RestartAsync();
+        await site.RestartAsync(after: TimeSpan.FromDays(3));
         (await site.Appliance.RunAsync("ca", "rotate", "--step", "resume")).Succeeded();
         Assert.Equal(due.Select(d => d + TimeSpan.FromDays(3)), hosts.Values.Select(c => RenewalPlan.For(site.Recorded(c), site.Appliance.Snapshot).RenewAfter));
 
-        site.Time.Advance(TimeSpan.FromDays(11));
+        site.Pass(TimeSpan.FromDays(11));
         Assert.Contains("9 are left", (await site.Appliance.RunAsync("ca", "rotate")).Succeeded(), StringComparison.Ordinal);
         Assert.Contains("hosts have no certificate of the new authority yet", (await site.Appliance.RunAsync("ca", "rotate", "--step", "retire")).Error, StringComparison.Ordinal);
         foreach (var (name, certificate) in hosts)
@@ -219,6 +218,21 @@ public sealed class AuthorityTests
         (await site.Appliance.RunAsync("ca", "rotate", "--step", "retire")).Succeeded();
         (await new EstClient(site.Appliance, hosts["web-1"]).RenewAsync(EstClient.Request(hosts["web-1"].GetECDsaPrivateKey()!, "web-1"))).AssertRefused(403, "was retired");
         Assert.Null(site.Appliance.Services.GetRequiredService<RevocationLists>().Of(old.Id));
+    }
+
+    [Fact]
+    public async Task The_newest_certificate_is_the_one_issued_last_also_when_all_end_with_their_authority()
+    {
+        await using var site = await CertificateFixture.StartAsync(new CertificateOptions { AuthorityLifetime = TimeSpan.FromDays(400), CertificateLifetime = TimeSpan.FromDays(399) });
+        using var first = await site.EnrolAsync("web-1");
+        await site.RestartAsync(after: TimeSpan.FromDays(300));
+        using var second = (await site.RenewAsync(first, "web-1")).Certificate().CopyWithPrivateKey(first.GetECDsaPrivateKey()!);
+        site.Time.Advance(TimeSpan.FromHours(1));
+        using var third = (await site.RenewAsync(second, "web-1")).Certificate();
+        Assert.Equal(second.NotAfter, third.NotAfter);
+        Assert.Equal(third.RawData, site.Appliance.Snapshot.GoodCertificateOf("web-1", site.Now)!.Der);
+        await site.RestartAsync();
+        Assert.Equal(third.RawData, site.Appliance.Snapshot.GoodCertificateOf("web-1", site.Now)!.Der);
     }
 
     [Fact]
@@ -309,7 +323,7 @@ public sealed class AuthorityTests
         Assert.Contains("ended on", At(95)[0].Message, StringComparison.Ordinal);
         Assert.Contains("provisioner token web-1", At(95)[0].Remedy, StringComparison.Ordinal);
 
-        site.Time.Advance(TimeSpan.FromDays(61));
+        await site.PassAsync(TimeSpan.FromDays(61));
         await new EstClient(site.Appliance, one).SendAsync(HttpMethod.Post, "/api/v1/self/report", """{"result":"failed","message":"no route to host"}""", "application/json");
         await site.RenewAsync(two, "web-2");
         site.Time.Advance(TimeSpan.FromDays(2));
@@ -334,11 +348,10 @@ public sealed class AuthorityTests
         var alert = Assert.Single(editor.Snapshot.Alerts.Values);
         Assert.Equal((AlertSeverity.Critical, 90), (alert.Severity, alert.Threshold));
         Assert.Contains("provisioner ca rotate", alert.Remedy, StringComparison.Ordinal);
-        site.Time.Advance(TimeSpan.FromDays(380));
-        await site.RestartAsync();
+        await site.RestartAsync(after: TimeSpan.FromDays(380));
         using var host = await site.EnrolAsync("web-1");
         Assert.Equal(site.Appliance.Snapshot.IssuingAuthority!.NotAfter, Validity.Of(host).NotAfter);
-        site.Time.Advance(TimeSpan.FromDays(21));
+        site.Pass(TimeSpan.FromDays(21));
         Assert.Contains("the authority ended", site.Appliance.Services.GetRequiredService<CertificateAuthority>().WhyNotIssuing(site.Now), StringComparison.Ordinal);
     }
 

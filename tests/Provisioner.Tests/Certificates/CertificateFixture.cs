@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using System.Text.Json.Nodes;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Time.Testing;
 using Provisioner.Certificates;
 using Provisioner.Events;
@@ -39,9 +40,21 @@ internal sealed class CertificateFixture : IAsyncDisposable
         return new CertificateFixture(await RunningAppliance.StartAsync(directory, options, time, clock), time, clock) { Directory = directory, Options = options };
     }
 
-    public async Task RestartAsync()
+    /// <summary>Lets days pass without a timer that rings: some do many times a second, and a month of that takes seconds.</summary>
+    public void Pass(TimeSpan length) => Time.AdjustTime(Now + length);
+
+    /// <summary>The same for clients that come by TLS afterwards: the appliance's own certificate is made anew, as it would have been meanwhile.</summary>
+    public Task PassAsync(TimeSpan length)
+    {
+        Pass(length);
+        return Appliance.Services.GetRequiredService<ServerIdentity>().RefreshAsync(default);
+    }
+
+    /// <param name="after">For so long it is off.</param>
+    public async Task RestartAsync(TimeSpan after = default)
     {
         await Appliance.DisposeAsync();
+        Pass(after);
         Appliance = await RunningAppliance.StartAsync(Directory, Options, Time, Clock);
     }
 

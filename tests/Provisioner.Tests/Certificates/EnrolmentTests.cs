@@ -104,7 +104,9 @@ public sealed class EnrolmentTests
         (await client.EnrolAsync(one with { Installation = two.Installation }, request)).AssertRefused(401, "token is wrong");
         (await client.EnrolAsync(one with { Installation = new string('0', 32) }, request)).AssertRefused(401, "token is wrong");
         (await client.EnrolAsync(one with { Token = "" }, request)).AssertRefused(401, "token is wrong");
-        (await client.SendAsync(HttpMethod.Post, "/.well-known/est/simpleenroll", Convert.ToBase64String(request), "application/pkcs10")).AssertRefused(401, "HTTP Basic is needed");
+        // Asked for credentials, which the header says, without a body that a client might stumble over.
+        var asked = await client.SendAsync(HttpMethod.Post, "/.well-known/est/simpleenroll", Convert.ToBase64String(request), "application/pkcs10");
+        Assert.Equal((401, ""), (asked.Status, asked.Body));
         (await client.SendAsync(HttpMethod.Post, "/.well-known/est/simpleenroll", Convert.ToBase64String(request), "application/pkcs10", "!!!")).AssertRefused(401, "HTTP Basic is needed");
         using (var http = client.Connect())
         using (var response = await http.PostAsync("/.well-known/est/simpleenroll", null))
@@ -300,7 +302,7 @@ public sealed class EnrolmentTests
 
         await site.PostAsync("certificates/web-2/revoke");
         (await site.RenewAsync(two, "web-2")).AssertRefused(403, "the certificate was revoked");
-        site.Time.Advance(TimeSpan.FromDays(91));
+        await site.PassAsync(TimeSpan.FromDays(91));
         (await site.RenewAsync(one, "web-1")).AssertRefused(403, "cannot be renewed any more");
         Assert.Equal("refused: " + "the certificate ended", site.Appliance.Snapshot.HostReports["web-1"].Message[..30]);
     }
@@ -344,7 +346,7 @@ public sealed class EnrolmentTests
         var plan = await client.GetAsync("/api/v1/self/renewal");
         Assert.Contains("renew=later\n", plan.Body, StringComparison.Ordinal);
         Assert.Contains($"renewAfter={(site.Now - TimeSpan.FromMinutes(5) + (TimeSpan.FromDays(90) + TimeSpan.FromMinutes(5)) * 2 / 3).UtcDateTime:yyyy-MM-dd'T'HH:mm}", plan.Body, StringComparison.Ordinal);
-        site.Time.Advance(TimeSpan.FromDays(61));
+        await site.PassAsync(TimeSpan.FromDays(61));
         Assert.Contains("renew=now\n", (await client.GetAsync("/api/v1/self/renewal")).Body, StringComparison.Ordinal);
         Assert.Equal(204, (await client.SendAsync(HttpMethod.Post, "/api/v1/self/report", """{"stage":"certificate","result":"failed","message":"no route\u0007to host","attempt":3}""", "application/json")).Status);
         var report = site.Appliance.Snapshot.HostReports["web-1"];
@@ -354,7 +356,7 @@ public sealed class EnrolmentTests
         (await client.SendAsync(HttpMethod.Post, "/api/v1/self/report", new string(' ', 20_000), "application/json")).AssertRefused(413, "bytes");
         (await new EstClient(site.Appliance).GetAsync("/api/v1/self/renewal")).AssertRefused(403, "a client certificate is needed");
         // Past its end it may still say so.
-        site.Time.Advance(TimeSpan.FromDays(40));
+        await site.PassAsync(TimeSpan.FromDays(40));
         (await client.GetAsync("/api/v1/self/renewal")).AssertRefused(403, "good from");
         Assert.Equal(204, (await client.SendAsync(HttpMethod.Post, "/api/v1/self/report", """{"result":"failed","message":"it ended"}""", "application/json")).Status);
     }

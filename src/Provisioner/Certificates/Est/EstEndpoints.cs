@@ -47,6 +47,14 @@ internal sealed class EstEndpoints(
         if (Credentials(context.Request) is not var (installation, token))
         {
             context.Response.Headers.WWWAuthenticate = "Basic realm=\"the Installation's id and its one-time token\", charset=\"UTF-8\"";
+            // Who sends no credentials wants to be asked for them, and the realm says which. No text beside it: BouncyCastle's client, which begins
+            // like this each time, closes the answer unread and takes what is left of its body for a fault (HttpAuth and ESTResponse in 1.72).
+            if (context.Request.Headers.Authorization.Count == 0)
+            {
+                context.Response.StatusCode = StatusCodes.Status401Unauthorized;
+                context.Response.ContentLength = 0;
+                return;
+            }
             await RefuseAsync(context, StatusCodes.Status401Unauthorized, "HTTP Basic is needed: the Installation's id and its one-time token");
             return;
         }

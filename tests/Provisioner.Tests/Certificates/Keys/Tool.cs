@@ -17,13 +17,18 @@ internal static class Tool
     }
 
     /// <returns>Its exit code, and what it wrote to both its outputs.</returns>
-    public static (int Code, string Output) Try(string program, IReadOnlyDictionary<string, string>? environment, params string[] arguments)
+    public static (int Code, string Output) Try(string program, IReadOnlyDictionary<string, string>? environment, params string[] arguments) =>
+        Try(program, environment, "", arguments);
+
+    /// <param name="input">Read by it: secrets, which an argument would show to everybody.</param>
+    public static (int Code, string Output) Try(string program, IReadOnlyDictionary<string, string>? environment, string input, string[] arguments)
     {
         var start = new ProcessStartInfo(program, arguments) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
         foreach (var (name, value) in environment ?? new Dictionary<string, string>())
             start.Environment[name] = value;
         using var process = Process.Start(start)!;
-        process.StandardInput.Close(); // One that asks gets no answer, and fails instead of waiting.
+        process.StandardInput.Write(input);
+        process.StandardInput.Close(); // One that asks for more gets no answer, and fails instead of waiting.
         var error = process.StandardError.ReadToEndAsync();
         var output = process.StandardOutput.ReadToEndAsync();
         if (!process.WaitForExit(TimeSpan.FromSeconds(60)))
