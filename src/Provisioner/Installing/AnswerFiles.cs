@@ -210,7 +210,6 @@ internal sealed partial class AnswerFiles(TemplateEngine templates, JoinFiles jo
     {
         var rhel = plan.Target.IsRhel;
         var ufw = !rhel && plan.Firewall.Mode == FirewallMode.On;
-        var grub = !rhel && !plan.Options.KernelArguments.IsEmpty;
         return new()
         {
             ["report"] = Report(context),
@@ -220,7 +219,7 @@ internal sealed partial class AnswerFiles(TemplateEngine templates, JoinFiles jo
             ["dnfProxy"] = rhel ? plan.Options.Proxy : null,
             // With a repository of the profile's, dnf installs what is wanted, since Anaconda takes no key for one.
             ["dnf"] = rhel && !plan.Options.Repositories.IsEmpty ? plan.Options.Packages.ToList() : new List<string>(),
-            ["grub"] = grub,
+            ["bootArguments"] = !rhel && !plan.Options.KernelArguments.IsEmpty,
             ["ufwOff"] = !rhel && !ufw,
             ["ufw"] = ufw ? plan.Ports.Select(port => port.Replace('-', ':')).ToList() : new List<string>(),
             ["after"] = plan.Options.After,

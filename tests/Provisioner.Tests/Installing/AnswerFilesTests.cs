@@ -1,5 +1,3 @@
-using Provisioner.Installing;
-
 namespace Provisioner.Tests.Installing;
 
 public sealed class AnswerFilesTests
