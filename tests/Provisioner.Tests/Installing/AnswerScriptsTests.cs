@@ -33,8 +33,8 @@ public sealed class AnswerScriptsTests
             Tool.Run("/bin/bash", "-n", path);
             Tool.Run("/usr/bin/busybox", "sh", "-n", path);
         }
-        // SC2034: what two formats share, one of them may not use. SC2317: a function that is for the other.
-        Tool.Run("/usr/bin/shellcheck", ["--shell=sh", "--severity=warning", "--exclude=SC2034,SC2317", .. paths]);
+        // SC2034: what two formats share, one of them may not use. SC1078: an apostrophe inside the text of a file.
+        Tool.Run("/usr/bin/shellcheck", ["--shell=sh", "--severity=warning", "--exclude=SC2034,SC1078", .. paths]);
     }
 
     [Theory]
