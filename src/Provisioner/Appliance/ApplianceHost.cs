@@ -7,10 +7,12 @@ using Provisioner.Boot.Http;
 using Provisioner.Boot.Tftp;
 using Provisioner.Certificates;
 using Provisioner.Images;
+using Provisioner.Installing;
 using Provisioner.Networks;
 using Provisioner.Progress;
 using Provisioner.Seeds;
 using Provisioner.Storage;
+using Provisioner.Templates;
 
 namespace Provisioner.Appliance;
 
@@ -52,7 +54,9 @@ internal static class ApplianceHost
                 MaxSessions = options.Tftp.MaxSessions,
                 HttpPort = options.Http.Port,
             })
-            .AddBoot(new BootHttpOptions { Address = options.Http.Address.ToIPAddress(), Port = options.Http.Port }, options.Loaders);
+            .AddBoot(new BootHttpOptions { Address = options.Http.Address.ToIPAddress(), Port = options.Http.Port }, options.Loaders)
+            .AddTemplates(options.DataDirectory)
+            .AddInstalling();
         builder.AddApi(options.SocketPath);
         var app = builder.Build();
         app.UseApi();

@@ -1,13 +1,12 @@
 using System.Collections.Immutable;
 using Provisioner.Boot.Http;
-using Provisioner.Templates;
 
 namespace Provisioner.Boot;
 
 public static class BootServices
 {
     /// <summary>The decision, the scripts, the catalogue of names, and the HTTP boot plane.</summary>
-    /// <param name="services">Needs CurrentState, AddressBook, BootJournal, ImageStore and TimeProvider from elsewhere.</param>
+    /// <param name="services">Needs CurrentState, AddressBook, BootJournal, ImageStore, TemplateEngine and TimeProvider from elsewhere.</param>
     /// <param name="http">Where the HTTP boot plane listens.</param>
     /// <param name="loaderDirectories">Looked through in order, before the distribution's own.</param>
     public static IServiceCollection AddBoot(this IServiceCollection services, BootHttpOptions http, ImmutableArray<string> loaderDirectories) =>
@@ -15,7 +14,6 @@ public static class BootServices
             .AddSingleton(http)
             .AddSingleton(_ => LoaderCatalogue.Read([.. loaderDirectories, .. LoaderCatalogue.DistributionDirectories]))
             .AddSingleton<BootDecider>()
-            .AddSingleton<TemplateEngine>()
             .AddSingleton<BootScripts>()
             .AddSingleton<IBootCatalogue, BootCatalogue>()
             .AddSingleton<BootHttpHandler>()

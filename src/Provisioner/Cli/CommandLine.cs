@@ -67,7 +67,8 @@ internal static class CommandLine
             .Concat(CertificateCommands.Create(screen, connect))
             .Append(AuthorityCommands.Create(screen, connect))
             .Append(ImageCommands.Create(screen, connect))
-            .Append(StatusCommand.Create(screen, connect)))
+            .Append(StatusCommand.Create(screen, connect))
+            .Append(TemplateCommand.Create(screen)))
         {
             root.Add(command);
         }

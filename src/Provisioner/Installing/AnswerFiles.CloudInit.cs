@@ -19,6 +19,7 @@ internal sealed partial class AnswerFiles
                 ["report"] = Report(context),
                 ["networkd"] = !plan.Network.IsPlain,
                 ["before"] = options.Before,
+                ["proxy"] = options.Proxy,
                 ["after"] = options.After,
             }),
         });

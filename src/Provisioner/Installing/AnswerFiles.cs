@@ -210,7 +210,6 @@ internal sealed partial class AnswerFiles(TemplateEngine templates, JoinFiles jo
     {
         var rhel = plan.Target.IsRhel;
         var ufw = !rhel && plan.Firewall.Mode == FirewallMode.On;
-        var grub = !rhel && !plan.Options.KernelArguments.IsEmpty;
         return new()
         {
             ["report"] = Report(context),
@@ -220,7 +219,7 @@ internal sealed partial class AnswerFiles(TemplateEngine templates, JoinFiles jo
             ["dnfProxy"] = rhel ? plan.Options.Proxy : null,
             // With a repository of the profile's, dnf installs what is wanted, since Anaconda takes no key for one.
             ["dnf"] = rhel && !plan.Options.Repositories.IsEmpty ? plan.Options.Packages.ToList() : new List<string>(),
-            ["grub"] = grub,
+            ["bootArguments"] = !rhel && !plan.Options.KernelArguments.IsEmpty,
             ["ufwOff"] = !rhel && !ufw,
             ["ufw"] = ufw ? plan.Ports.Select(port => port.Replace('-', ':')).ToList() : new List<string>(),
             ["after"] = plan.Options.After,
@@ -240,7 +239,7 @@ internal sealed partial class AnswerFiles(TemplateEngine templates, JoinFiles jo
             yield return new("/etc/systemd/system.conf.d/50-provisioner-proxy.conf", "0644",
                 $"[Manager]\nDefaultEnvironment=\"HTTP_PROXY={Systemd(proxy)}\" \"HTTPS_PROXY={Systemd(proxy)}\" \"NO_PROXY=localhost,127.0.0.1,{appliance}\"\n");
         }
-        if (!plan.Target.IsRhel && !plan.Ntp.IsEmpty)
+        if (plan.Target.Reader == AnswerReader.Autoinstall && !plan.Ntp.IsEmpty)
             yield return new("/etc/systemd/timesyncd.conf.d/50-provisioner.conf", "0644", $"[Time]\nNTP={string.Join(' ', plan.Ntp)}\n");
         if (plan.Target.Reader == AnswerReader.Autoinstall && !plan.Options.KernelArguments.IsEmpty)
             yield return new("/etc/default/grub.d/50-provisioner.cfg", "0644", $"GRUB_CMDLINE_LINUX=\"$GRUB_CMDLINE_LINUX \"{Quoting.ShellWord(string.Join(' ', plan.Options.KernelArguments))}\n");

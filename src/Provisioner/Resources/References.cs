@@ -1,5 +1,6 @@
 using Provisioner.Boot;
 using Provisioner.Images;
+using Provisioner.Installing;
 using Provisioner.Networks;
 using Provisioner.Profiles;
 using Provisioner.Protocols;
@@ -136,6 +137,19 @@ internal sealed class References
             Add(document, "spec.profile", $"Profile {name} installs Image {image.Name}, which is for {Values.NameOf(image.Spec.Architecture)}; the host is {Values.NameOf(host.Spec.Architecture)}",
                 name, $"a profile whose image is for {Values.NameOf(host.Spec.Architecture)}");
         }
+        foreach (var reason in WhyNotInstalled(host, profile))
+            Add(document, "spec.profile", $"Profile {name} cannot install it: {reason}", name, "a host and a profile that go together");
+    }
+
+    // Only what is about the host: an image that has no unattended installation is told at the profile.
+    private IEnumerable<string> WhyNotInstalled(Host host, Profile profile)
+    {
+        if (profile.Spec.Install is not { } options || !images.TryGetValue(profile.Spec.Image, out var image) || InstallTarget.Of(image, options.Diskless, out _) is null)
+            return [];
+        var address = host.Spec.Install?.Network?.Address ?? host.Spec.Address;
+        var network = address is { } own ? networks.Values.FirstOrDefault(n => n.Spec.Subnet.Contains(own)) : null;
+        InstallPlan.Resolve(host, profile, image, network, out var reasons);
+        return reasons;
     }
 
     private void CheckProfile(ResourceDocument document, Profile profile)
@@ -146,6 +160,12 @@ internal sealed class References
             return;
         }
         CheckUsers(document, "spec.image", image.Spec.Architecture, hosts.Values.Where(h => h.Spec.Profile == profile.Name), image.Name);
+        if (profile.Spec.Install is { } options && InstallTarget.Of(image, options.Diskless, out var reason) is null)
+            Add(document, "spec.install", reason!, null, "an image of a distribution with an unattended installation, or no install");
+        var wrong = hosts.Values.Where(h => h.Spec.Profile == profile.Name && !applied.Contains(("Host", h.Name)))
+            .SelectMany(h => WhyNotInstalled(h, profile).Select(why => $"Host {h.Name}: {why}")).Order(StringComparer.Ordinal).ToList();
+        if (wrong.Count > 0)
+            Add(document, "spec.install", $"hosts of this profile could not be installed: {string.Join("; ", wrong.Take(5))}{(wrong.Count > 5 ? $"; and {wrong.Count - 5} more" : "")}", null, "an installation that its hosts can have");
     }
 
     private void CheckImage(ResourceDocument document, Image image)

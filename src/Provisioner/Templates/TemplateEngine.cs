@@ -91,7 +91,18 @@ public sealed class TemplateEngine
     {
         try
         {
-            var template = overrides.GetValueOrDefault(name) ?? compiled.GetOrAdd(name, static (key, engine) => engine.Compile(Source(key)), handlebars);
+            if (overrides.TryGetValue(name, out var own))
+            {
+                try
+                {
+                    return Render(name, own, values);
+                }
+                catch (Exception e) when (OverrideFailed is not null)
+                {
+                    OverrideFailed(name, e.GetBaseException());
+                }
+            }
+            var template = compiled.GetOrAdd(name, static (key, engine) => engine.Compile(Source(key)), handlebars);
             return Render(name, template, values);
         }
         catch (Exception e) when (e is not TemplateException)
@@ -100,12 +111,29 @@ public sealed class TemplateEngine
         }
     }
 
+    /// <summary>Told when an operator's template fails; the built-in one is then taken for that once. Without it, the failure goes on.</summary>
+    internal Action<string, Exception>? OverrideFailed { get; set; }
+
     /// <summary>Whether a text of the operator's stands in place of the built-in one.</summary>
     internal bool IsOverridden(string name) => overrides.ContainsKey(name);
 
     /// <summary>Puts these texts in place of the built-in ones of their names, all at once; none brings the built-in ones back.</summary>
     internal void Override(IReadOnlyDictionary<string, string> sources) =>
         overrides = sources.ToFrozenDictionary(s => s.Key, s => handlebars.Compile(s.Value), StringComparer.Ordinal);
+
+    /// <returns>Null when the text can be compiled.</returns>
+    internal string? WhyNotCompiled(string source)
+    {
+        try
+        {
+            handlebars.Compile(source);
+            return null;
+        }
+        catch (HandlebarsException e)
+        {
+            return e.Message;
+        }
+    }
 
     /// <summary>Renders a template as a part of another.</summary>
     /// <exception cref="TemplateException">As <see cref="Render(string, IReadOnlyDictionary{string, object?})"/>.</exception>

@@ -1,4 +1,3 @@
-
 namespace Provisioner.Tests.Installing;
 
 public sealed class AnswerFilesTests
