@@ -93,8 +93,8 @@ internal static class BootEndpoints
         var root = PlaceOf(mac, null, state.Snapshot, http).Endpoint.HttpRoot;
         return Results.Text(what switch
         {
-            "ipxe" => scripts.Ipxe(intent, mac, root),
-            "grub" => scripts.Grub(intent, mac),
+            "ipxe" => scripts.Ipxe(intent, mac, root, root),
+            "grub" => scripts.Grub(intent, mac, root),
             _ => throw new ChangeRefusedException(RefusalKind.NotFound, [new Mistake($"There is nothing called '{Reading.Shorten(what)}' to render") { Path = "what", Value = Reading.Shorten(what), Expected = "ipxe or grub" }]),
         }, "text/plain; charset=utf-8");
     }

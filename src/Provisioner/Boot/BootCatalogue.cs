@@ -97,8 +97,8 @@ internal sealed class BootCatalogue(
         if (decision is not BootDecision.Script script)
             return BootLookup.Missing(decision.Reason);
         var text = step == BootStep.IpxeScript
-            ? scripts.Ipxe(script.Intent, mac, client.Root)
-            : scripts.Grub(script.Intent, mac);
+            ? scripts.Ipxe(script.Intent, mac, client.Root, client.Endpoint.HttpRoot)
+            : scripts.Grub(script.Intent, mac, client.Endpoint.HttpRoot);
         return Script(path, text, decision.Reason);
     }
 

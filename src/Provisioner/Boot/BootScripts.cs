@@ -1,4 +1,5 @@
 using System.Text;
+using Provisioner.Images;
 using Provisioner.Protocols;
 using Provisioner.Templates;
 
@@ -14,8 +15,12 @@ public sealed class BootScripts(TemplateEngine templates)
     /// <summary>The script every GRUB runs first. Its paths are on the device GRUB was loaded from.</summary>
     public string FirstGrub() => templates.Render("grub/first", new Dictionary<string, object?>());
 
+    /// <param name="intent">What is to happen.</param>
+    /// <param name="mac">Whose script it is.</param>
+    /// <param name="root">What the script's URLs begin with; by TFTP for an iPXE that has no HTTP.</param>
+    /// <param name="httpRoot">What the installer's URLs begin with, such as <c>http://10.77.0.1:8080</c>: it always has HTTP.</param>
     /// <exception cref="TemplateException">A value cannot be written safely.</exception>
-    public string Ipxe(BootIntent intent, MacAddress mac, string root) => intent switch
+    public string Ipxe(BootIntent intent, MacAddress mac, string root, string httpRoot) => intent switch
     {
         BootIntent.Install install => templates.Render("ipxe/install", new Dictionary<string, object?>
         {
@@ -28,7 +33,7 @@ public sealed class BootScripts(TemplateEngine templates)
                 ["name"] = $"initrd{i}",
                 ["path"] = PathOf(install.Image.Name, path),
             }).ToList(),
-            ["arguments"] = Arguments(install),
+            ["arguments"] = Arguments(install, httpRoot),
         }),
         BootIntent.LocalDisk local => templates.Render("ipxe/local", new Dictionary<string, object?>
         {
@@ -43,8 +48,8 @@ public sealed class BootScripts(TemplateEngine templates)
         _ => templates.Render("ipxe/waiting", new Dictionary<string, object?> { ["mac"] = mac.ToString() }),
     };
 
-    /// <exception cref="TemplateException">A value cannot be written safely.</exception>
-    public string Grub(BootIntent intent, MacAddress mac) => intent switch
+    /// <inheritdoc cref="Ipxe"/>
+    public string Grub(BootIntent intent, MacAddress mac, string httpRoot) => intent switch
     {
         BootIntent.Install install => templates.Render("grub/install", new Dictionary<string, object?>
         {
@@ -52,7 +57,7 @@ public sealed class BootScripts(TemplateEngine templates)
             ["kernel"] = $"/{PathOf(install.Image.Name, install.Image.Spec.Kernel)}",
             ["initrd"] = install.Image.Spec.Initrd
                 .Select(path => new Dictionary<string, object?> { ["path"] = $"/{PathOf(install.Image.Name, path)}" }).ToList(),
-            ["arguments"] = Arguments(install),
+            ["arguments"] = Arguments(install, httpRoot),
         }),
         BootIntent.LocalDisk local => templates.Render("grub/local", new Dictionary<string, object?>
         {
@@ -76,10 +81,27 @@ public sealed class BootScripts(TemplateEngine templates)
     private static string PathOf(string image, string path) => $"images/{image}/{path}";
 
     // Image, profile, host: the last word wins with the kernel, so the most particular comes last.
-    private static List<string> Arguments(BootIntent.Install install) =>
+    private static List<string> Arguments(BootIntent.Install install, string httpRoot) =>
     [
+        .. InstallSource(install.Image, httpRoot) is { } source ? [source] : Array.Empty<string>(),
         .. install.Image.Spec.KernelArguments,
         .. install.Profile.Spec.Boot?.KernelArguments ?? [],
         .. install.Host.Spec.Boot?.KernelArguments ?? [],
     ];
+
+    /// <summary>Anaconda's <c>inst.repo=</c>, casper's <c>url=</c>: where the installer finds what it installs.</summary>
+    private static string? InstallSource(Image image, string httpRoot)
+    {
+        if (image.Spec.InstallSource is not { } source)
+            return null;
+        var url = source.Contains("://", StringComparison.Ordinal) ? source
+            : source == "." ? $"{httpRoot}/images/{image.Name}"
+            : $"{httpRoot}/{PathOf(image.Name, source)}";
+        return image.Spec.Family switch
+        {
+            DistributionFamily.Rhel => $"inst.repo={url}",
+            DistributionFamily.Ubuntu => $"url={url}",
+            _ => null,
+        };
+    }
 }
