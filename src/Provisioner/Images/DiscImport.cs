@@ -134,7 +134,7 @@ internal sealed class DiscImport(ImageStore store, StateWriter writer, CurrentSt
                 // A tree that is not there any more would stop the installer in its second stage.
                 _ => spec.InstallSource?.Contains("://", StringComparison.Ordinal) == true ? spec.InstallSource : null,
             },
-            Source = new ImageSource { Url = url, Sha256 = received.Sha256, Bring = url is null && spec.Source?.Bring == true },
+            Source = new ImageSource { Url = url, Sha256 = received.Sha256, Iso = url is null ? spec.Source?.Iso : null },
         };
     }
 

@@ -77,8 +77,15 @@ public sealed record ImageSource
     /// <summary>Of the disc's file, lower-case hexadecimal.</summary>
     public string? Sha256 { get; init; }
 
+    /// <summary>How its file comes here when there is no <see cref="Url"/>.</summary>
+    public IsoOrigin? Iso { get; init; }
+}
+
+/// <summary>How an ISO image comes to the appliance.</summary>
+public enum IsoOrigin
+{
     /// <summary>It is not to be had without an account: a person brings the file.</summary>
-    public bool Bring { get; init; }
+    Bring,
 }
 
 /// <summary>Boot loaders of an image, by path inside it. Only the last part of the path is what firmware asks for.</summary>

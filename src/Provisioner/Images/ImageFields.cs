@@ -56,11 +56,11 @@ internal static class ImageFields
         var shape = new Shape<ImageSource>("source", () => new ImageSource());
         shape.Optional("url", Values.Url, s => s.Url, (s, v) => s with { Url = v }, "Where 'provisioner image pull' downloads it.");
         shape.Optional("sha256", Values.Sha256, s => s.Sha256, (s, v) => s with { Sha256 = v }, "The disc's checksum; without one it is given at the import.");
-        shape.Optional("iso", Values.OneOf("a word", ("bring", true)), s => s.Bring ? true : (bool?)null, (s, v) => s with { Bring = v },
+        shape.Optional("iso", Values.OneOf("a word", ("bring", IsoOrigin.Bring)), s => s.Iso, (s, v) => s with { Iso = v },
             "bring: it is not to be had without an account, so a person brings the file.");
         shape.Check((source, report) =>
         {
-            if (source.Bring && source.Url is not null)
+            if (source.Iso is not null && source.Url is not null)
                 report("iso", "there is a url as well", "bring", "one of url and iso: bring");
         });
         return shape;

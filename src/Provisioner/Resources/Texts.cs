@@ -125,10 +125,12 @@ internal static partial class Texts
             return $"has {text.Length} characters, 1000 are allowed";
         if (text.Any(c => c is <= ' ' or > '~'))
             return "holds a blank or a character that a URL writes as %XX";
-        if (!Uri.TryCreate(text, UriKind.Absolute, out var url) || url.Host.Length == 0)
+        if (!Uri.TryCreate(text, UriKind.Absolute, out var url))
             return "is not a URL";
         if (url.Scheme is not ("http" or "https"))
             return $"is fetched by '{url.Scheme}', and only http and https are";
+        if (url.Host.Length == 0)
+            return "names no server";
         return url.UserInfo.Length > 0 ? "holds a user's name or password" : url.Fragment.Length > 0 ? "holds a fragment ('#')" : null;
     }
 

@@ -4,7 +4,6 @@ using Microsoft.Extensions.DependencyInjection;
 using Provisioner.Boot;
 using Provisioner.Boot.Tftp;
 using Provisioner.Images;
-using Provisioner.Resources;
 using Provisioner.Tests.Appliance;
 using Provisioner.Tests.Certificates.Keys;
 
@@ -45,7 +44,7 @@ public sealed class DiscImportTests(DiscImportTests.Shared shared) : IClassFixtu
         Assert.Equal(new BootLoaders { Shim = "EFI/BOOT/BOOTX64.EFI", Grub = "EFI/BOOT/grubx64.efi" }, image.Spec.BootLoaders);
         Assert.Equal(3 * 1024, image.Spec.MinimumMemory);
         Assert.Equal(ImageCatalogue.Find("rhel-9-amd64")!.Spec.Traps, image.Spec.Traps);
-        Assert.True(image.Spec.Source!.Bring);
+        Assert.Equal(IsoOrigin.Bring, image.Spec.Source!.Iso);
         Assert.Equal(["the SHA-256 given with it", "the checksum implanted into it", "3 sums of its .treeinfo"], image.Status.Verified);
         Assert.Contains("checked against the SHA-256 given with it, the checksum implanted into it, 3 sums of its .treeinfo", said, StringComparison.Ordinal);
         Assert.Contains("  system  rhel 9.4", said, StringComparison.Ordinal);
@@ -92,7 +91,6 @@ public sealed class DiscImportTests(DiscImportTests.Shared shared) : IClassFixtu
         Discs.SkipWithoutTools();
         var iso = Discs.Make(shared.Directory.Path, Discs.Ubuntu(architecture, version), tree =>
         {
-            File.CreateSymbolicLink(Path.Combine(tree, "ubuntu"), ".");
             Directory.CreateDirectory(Path.Combine(tree, "dists"));
             File.CreateSymbolicLink(Path.Combine(tree, "dists/stable"), "noble");
         });
@@ -139,7 +137,7 @@ public sealed class DiscImportTests(DiscImportTests.Shared shared) : IClassFixtu
         { "a name that climbs out", "leaves the image's directory by '..'" },
         { "an absolute name", "'/etc/evilxxxxxx' is an absolute path" },
         { "a control character", "has the character U+001B in its name" },
-        { "a huge file", "and the whole disc has" },
+        { "a huge file", "The ISO image cannot be read to its end: " },
         { "a name that is too long", "is longer than 512 bytes" },
     };
 
@@ -258,7 +256,7 @@ public sealed class DiscImportTests(DiscImportTests.Shared shared) : IClassFixtu
                 Discs.Patch(iso, Discs.Text(Placeholder), Discs.Text("/etc/evilxxxxxx"));
                 break;
             case "a control character":
-                Discs.Patch(iso, Discs.Text(Placeholder), Discs.Text("EVIL\u001b[31mXXXXX"));
+                Discs.Patch(iso, Discs.Text(Placeholder), Discs.Text("EVIL\u001b[31mXXXXXX"));
                 break;
             case "a huge file":
                 // The length in its directory records, in both byte orders (ECMA-119 §9.1.4).
@@ -274,14 +272,14 @@ public sealed class DiscImportTests(DiscImportTests.Shared shared) : IClassFixtu
     public async Task What_a_disc_needs_is_asked_of_the_disk_first()
     {
         Discs.SkipWithoutTools();
-        using var content = new ByteArrayContent([1, 2, 3]);
-        content.Headers.ContentType = new(Api.ImageEndpoints.IsoMediaType);
-        var (status, body) = await shared.Appliance.SendAsync(HttpMethod.Post, "images/wrong/import?size=9223372036854775807", content);
+        var (status, body) = await shared.Appliance.SendAsync(HttpMethod.Post, "images/wrong/import?size=9223372036854775807", Content());
         Assert.Equal(422, status);
         Assert.Contains("are free where the data is kept", body["detail"]!.ToString(), StringComparison.Ordinal);
-        (status, body) = await shared.Appliance.SendAsync(HttpMethod.Post, "images/wrong/import?sha256=abc&bootOnly=perhaps&installSource=ftp://a/b&url=file:///etc", content);
+        (status, body) = await shared.Appliance.SendAsync(HttpMethod.Post, "images/wrong/import?sha256=abc&bootOnly=perhaps&installSource=ftp://a/b&url=file:///etc", Content());
         Assert.Equal(422, status);
         Assert.Equal(["sha256", "url", "bootOnly", "installSource"], body["errors"]!.AsArray().Select(e => e!["key"]!.ToString()));
+
+        static ByteArrayContent Content() => new([1, 2, 3]) { Headers = { ContentType = new("application/vnd.efi.iso") } };
     }
 
     [Fact]

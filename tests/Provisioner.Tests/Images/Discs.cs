@@ -100,6 +100,8 @@ internal static class Discs
             File.Delete(Path.Combine(tree, "isolinux/vmlinuz"));
             Tool.Run("ln", Path.Combine(tree, "images/pxeboot/vmlinuz"), Path.Combine(tree, "isolinux/vmlinuz"));
         }
+        if (files.ContainsKey("casper/vmlinuz"))
+            File.CreateSymbolicLink(Path.Combine(tree, "ubuntu"), ".");
         prepare?.Invoke(tree);
         var iso = tree + ".iso";
         Tool.Run("xorriso", "-as", "mkisofs", "-quiet", "-r", "-J", "-V", "PROVISIONER_TEST", "-o", iso, tree);

@@ -21,7 +21,7 @@ public sealed class ImageCatalogueTests
         var spec = ImageCatalogue.Find(name)!.Spec;
         Assert.Equal(name.EndsWith("arm64", StringComparison.Ordinal) ? CpuArchitecture.Arm64 : CpuArchitecture.X64, spec.Architecture);
         Assert.StartsWith($"{spec.Distribution}-{spec.Version}-", name, StringComparison.Ordinal);
-        Assert.True(spec.Source!.Bring ^ (spec.Source is { Url: not null, Sha256: not null }), "either it is brought, or pulled with a checksum");
+        Assert.True((spec.Source!.Iso == IsoOrigin.Bring) ^ (spec.Source is { Url: not null, Sha256: not null }), "either it is brought, or pulled with a checksum");
         Assert.NotEmpty(spec.Initrd);
         Assert.NotNull(spec.InstallSource);
         Assert.NotNull(spec.BootLoaders.Shim);

@@ -72,7 +72,7 @@ internal static class ResourceGen
         (metadata, image, chain, boot) => new Profile(metadata, new ProfileSpec { Image = image, BootChain = chain, Boot = boot }));
 
     private static readonly Gen<ImageSource> Source = Gen.Select(Option(Gen.OneOf("https://a.example/x.iso?a=b&c", "http://10.0.0.1/no")), Option(Gen.Char["0123456789abcdef"].Array[64].Select(c => new string(c))), Gen.Bool,
-        (url, sha256, bring) => new ImageSource { Url = url, Sha256 = sha256, Bring = bring && url is null });
+        (url, sha256, bring) => new ImageSource { Url = url, Sha256 = sha256, Iso = bring && url is null ? IsoOrigin.Bring : null });
 
     public static readonly Gen<Image> Image = Gen.Select(
         Gen.Select(Metadata, Option(Text), Option(Text), Cpu),
