@@ -21,32 +21,39 @@ internal static class ImageEndpoints
             VerifyAsync(store, [(Image)ResourceEndpoints.Find(ResourceKind.Image, name, state.Snapshot)], context.RequestAborted));
     }
 
-    private static async Task<IResult> ImportAsync(string name, HttpContext context, ImageImport import)
+    /// <summary>Of an ISO image's bytes, as registered with IANA; anything else is a tar stream.</summary>
+    public const string IsoMediaType = "application/vnd.efi.iso";
+
+    private static async Task<IResult> ImportAsync(string name, HttpContext context, ImageImport import, DiscImport disc)
     {
         if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } size)
             size.MaxRequestBodySize = null;
         if (context.Features.Get<IHttpMinRequestBodyDataRateFeature>() is { } rate)
             rate.MinDataRate = null; // A directory on a slow disk is still being read.
-        var image = await import.ImportAsync(context.Request.Body, RequestOf(name, context.Request.Query, out var announced), announced, Caller.Name(context), context.RequestAborted);
+        var isDisc = context.Request.ContentType?.Split(';')[0].Trim().Equals(IsoMediaType, StringComparison.OrdinalIgnoreCase) == true;
+        var request = RequestOf(name, context.Request.Query, isDisc, out var announced, out var discRequest);
+        var image = isDisc
+            ? await disc.ImportAsync(context.Request.Body, request, discRequest, announced, Caller.Name(context), context.RequestAborted)
+            : await import.ImportAsync(context.Request.Body, request, announced, Caller.Name(context), context.RequestAborted);
         return Json.Answer(ResourceWriter.ToJson(image), StatusCodes.Status201Created);
     }
 
-    private static ImageRequest RequestOf(string name, IQueryCollection query, out long? announced)
+    private static ImageRequest RequestOf(string name, IQueryCollection query, bool isDisc, out long? announced, out DiscRequest discRequest)
     {
+        string[] known = ["architecture", "kernel", "initrd", "distribution", "version", "size", .. isDisc ? ["sha256", "url", "bootOnly", "installSource"] : Array.Empty<string>()];
         var mistakes = new List<Mistake>();
         if (Texts.Name(name, 63) is { } wrong)
             mistakes.Add(new Mistake($"'{Reading.Shorten(name)}' {wrong}") { Path = "name", Value = Reading.Shorten(name), Expected = Texts.NameExpected });
-        CpuArchitecture? architecture = null;
-        if (Single(query, "architecture") is { } word)
+        CpuArchitecture? architecture = Read(query, "architecture", Values.CpuArchitecture, mistakes, out var read) ? read : null;
+        discRequest = new DiscRequest
         {
-            var reading = new Reading();
-            if (Values.CpuArchitecture.TryRead(new TextNode.Scalar(word, true, new TextPosition(1, 1)), "architecture", reading, out var read))
-                architecture = read;
-            else
-                mistakes.AddRange(reading.Mistakes.Select(m => m with { Document = null, Line = null, Column = null }));
-        }
-        foreach (var key in query.Keys.Where(k => k is not ("architecture" or "kernel" or "initrd" or "distribution" or "version" or "size")))
-            mistakes.Add(new Mistake($"There is no parameter '{Reading.Shorten(key)}'") { Path = key, Expected = "architecture, kernel, initrd, distribution, version or size" });
+            Sha256 = Read(query, "sha256", Values.Sha256, mistakes, out var sha256) ? sha256 : null,
+            Url = Read(query, "url", Values.Url, mistakes, out var url) ? url : null,
+            BootOnly = Read(query, "bootOnly", Values.Boolean, mistakes, out var bootOnly) && bootOnly,
+            InstallSource = Read(query, "installSource", Values.InstallSource, mistakes, out var source) ? source : null,
+        };
+        foreach (var key in query.Keys.Where(k => !known.Contains(k)))
+            mistakes.Add(new Mistake($"There is no parameter '{Reading.Shorten(key)}'") { Path = key, Expected = $"one of {string.Join(", ", known)}" });
         announced = long.TryParse(Single(query, "size"), NumberStyles.None, CultureInfo.InvariantCulture, out var bytes) ? bytes : null;
         if (mistakes.Count > 0)
             throw new ChangeRefusedException(RefusalKind.Invalid, mistakes);
@@ -58,6 +65,19 @@ internal static class ImageEndpoints
             Distribution = Single(query, "distribution"),
             Version = Single(query, "version"),
         };
+    }
+
+    private static bool Read<T>(IQueryCollection query, string key, ValueKind<T> kind, List<Mistake> mistakes, out T value)
+    {
+        value = default!;
+        if (Single(query, key) is not { } word)
+            return false;
+        var reading = new Reading();
+        // As if in quotes: on is a word here, and not a boolean.
+        if (kind.TryRead(new TextNode.Scalar(word, false, new TextPosition(1, 1)), key, reading, out value))
+            return true;
+        mistakes.AddRange(reading.Mistakes.Select(m => m with { Document = null, Line = null, Column = null }));
+        return false;
     }
 
     private static string? Single(IQueryCollection query, string key) => query[key] is [{ Length: > 0 } value, ..] ? value : null;

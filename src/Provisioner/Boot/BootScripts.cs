@@ -1,4 +1,5 @@
 using System.Text;
+using Provisioner.Images;
 using Provisioner.Protocols;
 using Provisioner.Seeds;
 using Provisioner.Templates;
@@ -15,10 +16,12 @@ internal sealed class BootScripts(TemplateEngine templates, SeedContexts? seeds 
     /// <summary>The script every GRUB runs first. Its paths are on the device GRUB was loaded from.</summary>
     public string FirstGrub() => templates.Render("grub/first", new Dictionary<string, object?>());
 
-    /// <exception cref="TemplateException">A value cannot be written safely.</exception>
-    /// <param name="root">What its URLs begin with.</param>
-    /// <param name="endpoint">Where the machine reaches the boot plane by HTTP; its installer's answers come from there.</param>
+    /// <param name="intent">What is to happen.</param>
+    /// <param name="mac">Whose script it is.</param>
+    /// <param name="root">What the script's URLs begin with; by TFTP for an iPXE that has no HTTP.</param>
+    /// <param name="endpoint">Where its installer reaches the boot plane, which it does by HTTP always: image and answers come from there.</param>
     /// <param name="redacted">For people: without the capability in the answers' address.</param>
+    /// <exception cref="TemplateException">A value cannot be written safely.</exception>
     public string Ipxe(BootIntent intent, MacAddress mac, string root, BootEndpoint endpoint, bool redacted = false) => intent switch
     {
         BootIntent.Install install => templates.Render("ipxe/install", new Dictionary<string, object?>
@@ -82,9 +85,33 @@ internal sealed class BootScripts(TemplateEngine templates, SeedContexts? seeds 
     // Image, profile, host: the last word wins with the kernel, so the most particular comes last.
     private List<string> Arguments(BootIntent.Install install, BootEndpoint endpoint, bool redacted) =>
     [
+        .. SourceAndAnswers(install, endpoint, redacted),
         .. install.Image.Spec.KernelArguments,
-        .. seeds?.Arguments(install, endpoint, redacted) ?? [],
         .. install.Profile.Spec.Boot?.KernelArguments ?? [],
         .. install.Host.Spec.Boot?.KernelArguments ?? [],
     ];
+
+    // Where the installer finds what it installs, as the image says or else as its answers do, and where it finds its answers.
+    private IEnumerable<string> SourceAndAnswers(BootIntent.Install install, BootEndpoint endpoint, bool redacted)
+    {
+        var answers = seeds?.Arguments(install, endpoint, redacted) ?? [];
+        return InstallSource(install.Image, endpoint.HttpRoot) is not { } source ? answers
+            : answers.Where(a => !a.StartsWith("inst.repo=", StringComparison.Ordinal) && !a.StartsWith("url=", StringComparison.Ordinal)).Prepend(source);
+    }
+
+    /// <summary>Anaconda's <c>inst.repo=</c>, casper's <c>url=</c>: where the installer finds what it installs.</summary>
+    private static string? InstallSource(Image image, string httpRoot)
+    {
+        if (image.Spec.InstallSource is not { } source)
+            return null;
+        var url = source.Contains("://", StringComparison.Ordinal) ? source
+            : source == "." ? $"{httpRoot}/images/{image.Name}"
+            : $"{httpRoot}/{PathOf(image.Name, source)}";
+        return image.Spec.Family switch
+        {
+            DistributionFamily.Rhel => $"inst.repo={url}",
+            DistributionFamily.Ubuntu => $"url={url}",
+            _ => null,
+        };
+    }
 }

@@ -9,7 +9,7 @@ namespace Provisioner.Cli;
 /// A directory as a tar stream: its plain files, and what links inside it point to inside it. A link that leaves the directory
 /// is refused by name, because what it points to was not meant by whoever named the directory.
 /// </summary>
-internal sealed partial class DirectoryUpload
+internal sealed partial class DirectoryUpload : ImageUpload
 {
     private const int MaxDepth = 32;
     private const int MaxFiles = 100_000;
@@ -20,21 +20,12 @@ internal sealed partial class DirectoryUpload
 
     private DirectoryUpload(string root) => this.root = root;
 
-    public int Files => files.Count;
-
-    /// <summary>Of all files together.</summary>
-    public long Bytes { get; private set; }
-
     /// <exception cref="CommandFailedException">It is no directory, is empty, or holds what cannot be imported: all of that by name.</exception>
     public static DirectoryUpload Of(string path)
     {
         var full = Path.TrimEndingDirectorySeparator(Path.GetFullPath(path));
         if (!Directory.Exists(full))
-        {
-            throw new CommandFailedException(File.Exists(full)
-                ? $"'{path}' is a file. Unpack it and give the directory: bsdtar -xf '{path}' -C DIR"
-                : $"there is no directory '{path}'.");
-        }
+            throw new CommandFailedException($"there is no directory and no file '{path}'.");
         var upload = new DirectoryUpload(new DirectoryInfo(full).ResolveLinkTarget(returnFinalTarget: true)?.FullName ?? full);
         try
         {
@@ -51,8 +42,7 @@ internal sealed partial class DirectoryUpload
         return upload;
     }
 
-    /// <param name="progress">Hears of each piece of a file sent, in bytes.</param>
-    public HttpContent Content(Action<long> progress) => new TarContent(files, progress);
+    public override HttpContent Content(Action<long> progress) => new TarContent(files, progress);
 
     private void Walk(string directory, string prefix, int depth)
     {

@@ -33,7 +33,7 @@ internal sealed record Listing(string Singular, string Plural, string Short, str
             new("NAME", "metadata.name"), new("IMAGE", "spec.image"), new("CHAIN", "spec.bootChain"),
             new("CHANGED", (json, time) => Words.Age(json.At("metadata.updatedAt"), time)), new("ARGUMENTS", "spec.boot.kernelArguments", true),
         ]),
-        new("image", "images", "img", "There is no image yet. Import one: provisioner image import PATH --name NAME",
+        new("image", "images", "img", "There is no image yet. Import one: provisioner image import PATH --name NAME, or download one: provisioner image list --catalogue",
         [
             new("NAME", "metadata.name"), new("ARCH", "spec.architecture"), new("FILES", (json, _) => Files(json)), new("SIZE", (json, _) => Size(json)),
             new("KERNEL", "spec.kernel"), new("INITRD", "spec.initrd", true), new("SHIM", "spec.bootLoaders.shim", true),

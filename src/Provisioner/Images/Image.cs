@@ -18,8 +18,23 @@ public sealed record Image(Metadata Metadata, ImageSpec Spec) : IResource
     public ImageFile? File(string path) => Status.Files.FirstOrDefault(f => f.Path == path);
 }
 
+/// <summary>Distributions whose installers are fetched and told what to do in the same way.</summary>
+public enum DistributionFamily
+{
+    /// <summary>Anaconda: RHEL and its rebuilds, Fedora.</summary>
+    Rhel,
+
+    /// <summary>casper and Subiquity, from the disc's image in memory.</summary>
+    Ubuntu,
+
+    /// <summary>debian-installer, from a mirror.</summary>
+    Debian,
+}
+
 public sealed record ImageSpec
 {
+    public DistributionFamily? Family { get; init; }
+
     public string? Distribution { get; init; }
 
     public string? Version { get; init; }
@@ -34,8 +49,43 @@ public sealed record ImageSpec
 
     public ImmutableArray<string> KernelArguments { get; init; } = [];
 
+    /// <summary>
+    /// Where the installer finds what it installs: a path inside the image (<c>.</c> for all of it) or a mirror's URL. Null when it
+    /// needs none, or the kernel arguments say it.
+    /// </summary>
+    public string? InstallSource { get; init; }
+
     /// <summary>Boot loaders that come with the image, by path inside it.</summary>
     public BootLoaders BootLoaders { get; init; } = new();
+
+    /// <summary>Where its disc comes from.</summary>
+    public ImageSource? Source { get; init; }
+
+    /// <summary>What a server needs to install it, in MiB.</summary>
+    public int? MinimumMemory { get; init; }
+
+    /// <summary>What is known to go wrong with it, for people.</summary>
+    public ImmutableArray<string> Traps { get; init; } = [];
+}
+
+/// <summary>Where an image's disc comes from.</summary>
+public sealed record ImageSource
+{
+    /// <summary>Where anybody may download it.</summary>
+    public string? Url { get; init; }
+
+    /// <summary>Of the disc's file, lower-case hexadecimal.</summary>
+    public string? Sha256 { get; init; }
+
+    /// <summary>How its file comes here when there is no <see cref="Url"/>.</summary>
+    public IsoOrigin? Iso { get; init; }
+}
+
+/// <summary>How an ISO image comes to the appliance.</summary>
+public enum IsoOrigin
+{
+    /// <summary>It is not to be had without an account: a person brings the file.</summary>
+    Bring,
 }
 
 /// <summary>Boot loaders of an image, by path inside it. Only the last part of the path is what firmware asks for.</summary>
@@ -59,6 +109,9 @@ public sealed record ImageStatus
     public string? Generation { get; init; }
 
     public DateTimeOffset? ImportedAt { get; init; }
+
+    /// <summary>What the files were checked against when they came from a disc's image, a phrase each.</summary>
+    public ImmutableArray<string> Verified { get; init; } = [];
 }
 
 /// <summary>One imported file.</summary>

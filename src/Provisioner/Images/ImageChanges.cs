@@ -26,7 +26,8 @@ public static class ImageChanges
             throw new ChangeRefusedException(RefusalKind.Conflict, [.. mistakes.Select(m => m with { Document = null })]);
 
         image = editor.Put(image);
-        ResourceChanges.RecordChange(editor, image, $"imported: {image.Status.Files.Length} files, {image.Status.Files.Sum(f => f.Size)} bytes",
+        ResourceChanges.RecordChange(editor, image, $"imported: {image.Status.Files.Length} files, {image.Status.Files.Sum(f => f.Size)} bytes"
+                + (image.Status.Verified.IsEmpty ? "" : $"; checked against {string.Join(", ", image.Status.Verified)}"),
             before is null ? "a new image" : "its files were replaced", actor);
         return image;
     }

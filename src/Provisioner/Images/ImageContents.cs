@@ -41,6 +41,7 @@ internal static class ImageContents
         (LoaderRole.Shim, "bootnetx64.efi"), (LoaderRole.Shim, "bootnetaa64.efi"),
         (LoaderRole.Shim, "shimx64.efi"), (LoaderRole.Shim, "shimaa64.efi"),
         (LoaderRole.Shim, "shimx64.efi.signed"), (LoaderRole.Shim, "shimaa64.efi.signed"),
+        (LoaderRole.Shim, "bootx64.efi"), (LoaderRole.Shim, "bootaa64.efi"),
         (LoaderRole.Grub, "grubx64.efi"), (LoaderRole.Grub, "grubaa64.efi"),
         (LoaderRole.Grub, "grubnetx64.efi"), (LoaderRole.Grub, "grubnetaa64.efi"),
         (LoaderRole.Grub, "grubx64.efi.signed"), (LoaderRole.Grub, "grubaa64.efi.signed"),

@@ -23,12 +23,16 @@ internal static class ImageFields
                 written["machine"] = Values.NameOf(machine);
             return written;
         })]);
+        if (!image.Status.Verified.IsDefaultOrEmpty)
+            status["verified"] = new JsonArray([.. image.Status.Verified.Select(v => (JsonNode)v)]);
         return status;
     }
 
     private static Shape<ImageSpec> Declare()
     {
         var shape = new Shape<ImageSpec>("an Image's spec", () => new ImageSpec { Architecture = default, Kernel = "" });
+        shape.Optional("family", Values.OneOf("a family", ("rhel", DistributionFamily.Rhel), ("ubuntu", DistributionFamily.Ubuntu), ("debian", DistributionFamily.Debian)),
+            i => i.Family, (i, v) => i with { Family = v }, "How its installer is fetched and told what to do; rhel for its rebuilds and Fedora as well.");
         shape.Optional("distribution", Values.Text, i => i.Distribution, (i, v) => i with { Distribution = v }, "Such as debian.");
         shape.Optional("version", Values.Text, i => i.Version, (i, v) => i with { Version = v }, "Such as \"12\".");
         shape.Required("architecture", Values.CpuArchitecture, i => i.Architecture, (i, v) => i with { Architecture = v }, "The processor it is made for.");
@@ -37,8 +41,28 @@ internal static class ImageFields
             "Paths of the initial RAM disks inside the image, in order.");
         shape.Optional("kernelArguments", new ListKind<string>(Values.KernelArgument), i => i.KernelArguments, (i, v) => i with { KernelArguments = v },
             "The kernel command line, one argument an item.");
+        shape.Optional("installSource", Values.InstallSource, i => i.InstallSource, (i, v) => i with { InstallSource = v },
+            "Where the installer finds what it installs. The kernel is told by inst.repo= (rhel) or url= (ubuntu).");
         shape.Optional("bootLoaders", Loaders(), i => i.BootLoaders == new BootLoaders() ? null : i.BootLoaders, (i, v) => i with { BootLoaders = v },
             "Boot loaders that come with the image, by path inside it.");
+        shape.Optional("source", Source(), i => i.Source, (i, v) => i with { Source = v }, "Where its disc comes from.");
+        shape.Optional("minimumMemory", Values.Memory, i => i.MinimumMemory, (i, v) => i with { MinimumMemory = v }, "What a server needs to install it.");
+        shape.Optional("traps", new ListKind<string>(Values.Sentence), i => i.Traps, (i, v) => i with { Traps = v }, "What is known to go wrong with it, for people.");
+        return shape;
+    }
+
+    private static Shape<ImageSource> Source()
+    {
+        var shape = new Shape<ImageSource>("source", () => new ImageSource());
+        shape.Optional("url", Values.Url, s => s.Url, (s, v) => s with { Url = v }, "Where 'provisioner image pull' downloads it.");
+        shape.Optional("sha256", Values.Sha256, s => s.Sha256, (s, v) => s with { Sha256 = v }, "The disc's checksum; without one it is given at the import.");
+        shape.Optional("iso", Values.OneOf("a word", ("bring", IsoOrigin.Bring)), s => s.Iso, (s, v) => s with { Iso = v },
+            "bring: it is not to be had without an account, so a person brings the file.");
+        shape.Check((source, report) =>
+        {
+            if (source.Iso is not null && source.Url is not null)
+                report("iso", "there is a url as well", "bring", "one of url and iso: bring");
+        });
         return shape;
     }
 

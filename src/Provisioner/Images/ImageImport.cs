@@ -22,7 +22,7 @@ internal sealed class ImageImport(ImageStore store, StateWriter writer, CurrentS
             var before = state.Snapshot.Images.GetValueOrDefault(request.Name);
             _ = ImageContents.Describe(files, request, before?.Spec);
             var image = await store.PublishAsync(staging, request.Name,
-                generation => writer.ChangeAsync(editor => Register(editor, files, request, generation, actor), CancellationToken.None), cancellation);
+                generation => writer.ChangeAsync(editor => Register(editor, files, request, declared => declared, [], generation, actor), CancellationToken.None), cancellation);
             Log.Imported(logger, image.Name, files.Length, files.Sum(f => f.Size));
             return image;
         }
@@ -33,12 +33,19 @@ internal sealed class ImageImport(ImageStore store, StateWriter writer, CurrentS
         }
     }
 
-    private static Image Register(
-        StateEditor editor, ImmutableArray<StagedFile> files, ImageRequest request, string generation, string? actor)
+    /// <param name="editor">On the writer's lane.</param>
+    /// <param name="files">All that was imported.</param>
+    /// <param name="request">What the person said.</param>
+    /// <param name="declare">What is known of the image besides, of what it was.</param>
+    /// <param name="verified">What the files were checked against.</param>
+    /// <param name="generation">Where they are.</param>
+    /// <param name="actor">Who imports them.</param>
+    internal static Image Register(
+        StateEditor editor, ImmutableArray<StagedFile> files, ImageRequest request, Func<ImageSpec?, ImageSpec?> declare, ImmutableArray<string> verified, string generation, string? actor)
     {
         // Described once more on the writer's lane: the image may have been applied anew while the archive came in.
         var before = editor.Snapshot.Images.GetValueOrDefault(request.Name);
-        var spec = ImageContents.Describe(files, request, before?.Spec);
+        var spec = ImageContents.Describe(files, request, declare(before?.Spec));
         return ImageChanges.Register(editor, new Image(before?.Metadata ?? new Metadata(request.Name), spec)
         {
             Status = new ImageStatus
@@ -46,6 +53,7 @@ internal sealed class ImageImport(ImageStore store, StateWriter writer, CurrentS
                 Files = [.. files.Select(f => f.ToImageFile()).OrderBy(f => f.Path, StringComparer.Ordinal)],
                 ImportedAt = editor.Now,
                 Generation = generation,
+                Verified = verified,
             },
         }, actor);
     }

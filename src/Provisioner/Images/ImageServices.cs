@@ -8,5 +8,7 @@ internal static class ImageServices
             .AddSingleton(provider => new ImageStore(Path.Combine(Path.GetFullPath(dataDirectory), "images"), provider.GetRequiredService<TimeProvider>()))
             .AddSingleton(new ImageLimits())
             .AddSingleton<ImageImport>()
+            .AddSingleton(provider => new Bsdtar(provider.GetRequiredService<TimeProvider>()))
+            .AddSingleton<DiscImport>()
             .AddHostedService<ImageSweep>();
 }

@@ -118,6 +118,22 @@ internal static partial class Texts
         return null;
     }
 
+    /// <summary>A URL to fetch from. A password in it would be shown wherever the resource is.</summary>
+    public static string? WebAddress(string text)
+    {
+        if (text.Length > 1000)
+            return $"has {text.Length} characters, 1000 are allowed";
+        if (text.Any(c => c is <= ' ' or > '~'))
+            return "holds a blank or a character that a URL writes as %XX";
+        if (!Uri.TryCreate(text, UriKind.Absolute, out var url))
+            return "is not a URL";
+        if (url.Scheme is not ("http" or "https"))
+            return $"is fetched by '{url.Scheme}', and only http and https are";
+        if (url.Host.Length == 0)
+            return "names no server";
+        return url.UserInfo.Length > 0 ? "holds a user's name or password" : url.Fragment.Length > 0 ? "holds a fragment ('#')" : null;
+    }
+
     /// <summary>A DNS name or an IP address.</summary>
     public static string? HostAddress(string text) =>
         System.Net.IPAddress.TryParse(text, out var address)

@@ -138,6 +138,40 @@ internal static class Values
     public static readonly ScalarKind<string> Text = OfText("a text", "1 to 64 characters in one line",
         text => text.Length == 0 ? "is empty" : text.Length > 64 ? $"has {text.Length} characters, 64 are allowed" : text.Trim().Length != text.Length ? "begins or ends with a blank" : null);
 
+    /// <summary>Words for people that take a sentence or two.</summary>
+    public static readonly ScalarKind<string> Sentence = OfText("a sentence", "1 to 400 characters in one line",
+        text => text.Length == 0 ? "is empty" : text.Length > 400 ? $"has {text.Length} characters, 400 are allowed" : text.Trim().Length != text.Length ? "begins or ends with a blank" : null);
+
+    public static readonly ScalarKind<string> Url = OfText("a URL", "a URL such as https://example.com/os.iso, by http or https", Texts.WebAddress);
+
+    public static readonly ScalarKind<string> InstallSource = OfText("an install source", "a path inside the image, . for all of it, or a mirror's URL by http or https",
+        text => text == "." ? null : text.Contains("://", StringComparison.Ordinal) ? Texts.WebAddress(text) ?? Texts.KernelArgument(text) : Texts.RelativePath(text, 255));
+
+    public static readonly ScalarKind<string> Sha256 = new("a SHA-256 sum", "64 hexadecimal digits",
+        (string text, out string value, out string? wrong) =>
+        {
+            value = text.ToLowerInvariant();
+            wrong = text.Length != 64 ? $"has {text.Length} characters instead of 64" : null;
+            return text.Length == 64 && text.All(char.IsAsciiHexDigit);
+        },
+        value => value);
+
+    /// <summary>Memory in MiB, written with Kubernetes' suffixes.</summary>
+    public static readonly ScalarKind<int> Memory = new("an amount of memory", "whole GiB or MiB such as 8Gi or 2560Mi, from 128Mi to 1024Gi",
+        (string text, out int value, out string? wrong) =>
+        {
+            wrong = null;
+            value = 0;
+            var unit = text.EndsWith("Gi", StringComparison.Ordinal) ? 1024 : text.EndsWith("Mi", StringComparison.Ordinal) ? 1 : 0;
+            if (unit == 0 || !int.TryParse(text.AsSpan(0, text.Length - 2), NumberStyles.None, CultureInfo.InvariantCulture, out var number) || number > 1 << 20)
+                return false;
+            var mebibytes = (long)number * unit;
+            wrong = mebibytes < 128 ? "is too little" : mebibytes > 1 << 20 ? "is too much" : null;
+            value = (int)Math.Min(mebibytes, int.MaxValue);
+            return wrong is null;
+        },
+        value => value % 1024 == 0 ? $"{value / 1024}Gi" : $"{value}Mi");
+
     public static ScalarKind<string> OfText(string name, string expected, Func<string, string?> wrongWith) => new(name, expected,
         (string text, out string value, out string? wrong) =>
         {

@@ -1,4 +1,5 @@
 using Provisioner.Boot;
+using Provisioner.Images;
 using Provisioner.Templates;
 using static Provisioner.Tests.Boot.BootFixture;
 
@@ -7,6 +8,8 @@ namespace Provisioner.Tests.Boot;
 public sealed class BootScriptsTests
 {
     private const string Root = "http://10.77.0.1:8080";
+
+    private static readonly BootEndpoint At = new(Ipv4Address.Parse("10.77.0.1"), 8080);
     private readonly BootScripts scripts = new(new TemplateEngine());
 
     [Fact]
@@ -23,8 +26,8 @@ public sealed class BootScriptsTests
     public void The_scripts_of_one_machine(string name)
     {
         var intent = IntentOf(name);
-        Golden.Match(scripts.Ipxe(intent, X64Mac, Root, default), $"{name}.ipxe");
-        Golden.Match(scripts.Grub(intent, X64Mac, default), $"{name}.cfg");
+        Golden.Match(scripts.Ipxe(intent, X64Mac, Root, At), $"{name}.ipxe");
+        Golden.Match(scripts.Grub(intent, X64Mac, At), $"{name}.cfg");
     }
 
     [Fact]
@@ -32,10 +35,29 @@ public sealed class BootScriptsTests
     {
         var site = new BootFixture().WithHost("n1", h => h with { Boot = new BootOptions { KernelArguments = ["a b"] } }).Installing("n1");
 
-        var e = Assert.Throws<TemplateException>(() => scripts.Ipxe(BootDecider.Intend(X64Mac, site.Snapshot, Now), X64Mac, Root, default));
+        var e = Assert.Throws<TemplateException>(() => scripts.Ipxe(BootDecider.Intend(X64Mac, site.Snapshot, Now), X64Mac, Root, At));
 
         Assert.Contains("ipxe/install", e.Message);
         Assert.Contains("'a b'", e.Message);
+    }
+
+    [Theory]
+    [InlineData(DistributionFamily.Rhel, ".", "inst.repo=http://10.77.0.1:8080/images/debian-x64 ")]
+    [InlineData(DistributionFamily.Rhel, "https://mirror.example.com/9/os", "inst.repo=https://mirror.example.com/9/os ")]
+    [InlineData(DistributionFamily.Ubuntu, "debian-x64.iso", "url=http://10.77.0.1:8080/images/debian-x64/debian-x64.iso ")]
+    [InlineData(DistributionFamily.Debian, "x", null)]
+    public void The_installer_is_told_its_source_by_HTTP_even_where_iPXE_has_none(DistributionFamily family, string source, string? argument)
+    {
+        var intent = BootDecider.Intend(X64Mac, new BootFixture()
+            .WithImage("debian-x64", i => i with { Spec = i.Spec with { Family = family, InstallSource = source, KernelArguments = ["quiet"] } })
+            .WithHost("n1", h => h).Installing("n1").Snapshot, Now);
+        foreach (var script in new[] { scripts.Ipxe(intent, X64Mac, "tftp://10.77.0.1", Root), scripts.Grub(intent, X64Mac, Root) })
+        {
+            if (argument is null)
+                Assert.DoesNotContain("inst.repo=", script, StringComparison.Ordinal);
+            else
+                Assert.Contains(argument + "quiet", script.Replace("'", "", StringComparison.Ordinal), StringComparison.Ordinal);
+        }
     }
 
     private static BootIntent IntentOf(string name)

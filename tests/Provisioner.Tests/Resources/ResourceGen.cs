@@ -71,11 +71,20 @@ internal static class ResourceGen
     public static readonly Gen<Profile> Profile = Gen.Select(Metadata, Name, Gen.Enum<BootChain>(), Option(Boot),
         (metadata, image, chain, boot) => new Profile(metadata, new ProfileSpec { Image = image, BootChain = chain, Boot = boot }));
 
+    private static readonly Gen<ImageSource> Source = Gen.Select(Option(Gen.OneOf("https://a.example/x.iso?a=b&c", "http://10.0.0.1/no")), Option(Gen.Char["0123456789abcdef"].Array[64].Select(c => new string(c))), Gen.Bool,
+        (url, sha256, bring) => new ImageSource { Url = url, Sha256 = sha256, Iso = bring && url is null ? IsoOrigin.Bring : null });
+
     public static readonly Gen<Image> Image = Gen.Select(
         Gen.Select(Metadata, Option(Text), Option(Text), Cpu),
         Gen.Select(FilePath, ListOf(FilePath), ListOf(Argument), Option(FilePath), Option(FilePath), Option(FilePath)),
-        (a, b) => new Image(a.Item1, new ImageSpec
+        Gen.Select(OptionOf(Gen.Enum<DistributionFamily>()), Option(Gen.OneOf(".", "a/b.iso", "on", "https://mirror.example.com/9/", "1")), Option(Source), OptionOf(Gen.Int[128, 1 << 20]), ListOf(Text)),
+        (a, b, c) => new Image(a.Item1, new ImageSpec
         {
+            Family = c.Item1,
+            InstallSource = c.Item2,
+            Source = c.Item3,
+            MinimumMemory = c.Item4,
+            Traps = c.Item5,
             Distribution = a.Item2,
             Version = a.Item3,
             Architecture = a.Item4,
