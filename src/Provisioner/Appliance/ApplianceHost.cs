@@ -1,6 +1,7 @@
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting.Systemd;
 using Provisioner.Api;
+using Provisioner.Artifacts;
 using Provisioner.Boot;
 using Provisioner.Boot.Dhcp;
 using Provisioner.Boot.Http;
@@ -38,6 +39,7 @@ internal static class ApplianceHost
             .AddStorage(options.DataDirectory, new StoreLimits { Events = options.Events.Retention })
             .AddCertificates(options.Ca, options.Secure, options.DataDirectory)
             .AddImages(options.DataDirectory)
+            .AddArtifacts(options.Artifacts, options.DataDirectory)
             .AddDhcp(new DhcpSettings { ServerPort = options.Dhcp.Port, ProxyPort = options.Dhcp.ProxyPort, HttpPort = options.Http.Port })
             .AddTftp(new TftpOptions
             {

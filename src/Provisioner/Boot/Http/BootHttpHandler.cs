@@ -1,6 +1,4 @@
 using System.Net;
-using Microsoft.Extensions.Primitives;
-using Microsoft.Net.Http.Headers;
 using Provisioner.Events;
 using Provisioner.Networks;
 using Provisioner.Protocols;
@@ -49,7 +47,7 @@ internal sealed class BootHttpHandler(
 
         response.ContentType = asset.ContentType;
         response.Headers.AcceptRanges = "bytes";
-        var (offset, count, status) = RangeOf(request.Headers.Range, asset.Length);
+        var (offset, count, status) = ByteRange.Of(request.Headers.Range, asset.Length);
         response.StatusCode = status;
         if (status == StatusCodes.Status416RangeNotSatisfiable)
         {
@@ -126,19 +124,6 @@ internal sealed class BootHttpHandler(
             await context.Response.Body.WriteAsync(body, context.RequestAborted);
     }
 
-    // One range as RFC 9110 §14.1.2 writes it; several at once may be answered whole (§14.2), which every client takes.
-    private static (long Offset, long Count, int Status) RangeOf(StringValues header, long length)
-    {
-        if (header.Count != 1 || !RangeHeaderValue.TryParse(header[0], out var range) || range.Unit != "bytes" || range.Ranges.Count != 1)
-            return (0, length, StatusCodes.Status200OK);
-        var (from, to) = (range.Ranges.Single().From, range.Ranges.Single().To);
-        var first = from ?? Math.Max(0, length - to!.Value);
-        var last = from is null ? length - 1 : Math.Min(to ?? length - 1, length - 1);
-        return first >= length || first > last
-            ? (0, 0, StatusCodes.Status416RangeNotSatisfiable)
-            : (first, last - first + 1, StatusCodes.Status206PartialContent);
-    }
-
     // The address the client asked at is one it can reach, unless the Network says otherwise.
     private BootClient ClientOf(ConnectionInfo connection)
     {
@@ -185,7 +170,7 @@ internal sealed class BootHttpHandler(
         Reason = reason,
     });
 
-    private static string Bytes(long count) => count switch
+    internal static string Bytes(long count) => count switch
     {
         < 10_000 => $"{count} bytes",
         < 10_000_000 => $"{count / 1000} kB",
