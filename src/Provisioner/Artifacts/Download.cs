@@ -102,7 +102,7 @@ internal sealed class Download(
                     return outcome;
                 broke = "the upstream has another file by now";
             }
-            catch (Exception e) when (e is HttpRequestException or HttpIOException or UpstreamBrokeException
+            catch (Exception e) when (e is HttpRequestException or UpstreamBrokeException
                 || e is OperationCanceledException && !stopping.IsCancellationRequested)
             {
                 if (e.GetBaseException() is UpstreamRefusedException refused)
@@ -236,7 +236,7 @@ internal sealed class Download(
             while (true)
             {
                 silence.CancelAfter(Silence);
-                var read = await body.ReadAsync(buffer.AsMemory(0, ChunkSize), either);
+                var read = await ReadAsync(body, buffer.AsMemory(0, ChunkSize), either);
                 if (read == 0)
                     break;
                 var passed = (int)Math.Min(skip, read);
@@ -261,6 +261,19 @@ internal sealed class Download(
         if (length is { } announced && received < announced)
             throw new UpstreamBrokeException($"the upstream ended after {received} of {announced} bytes");
         return Finish();
+    }
+
+    // A reset connection and a full disk are both an IOException; here it is the connection's.
+    private static async ValueTask<int> ReadAsync(Stream body, Memory<byte> buffer, CancellationToken cancellation)
+    {
+        try
+        {
+            return await body.ReadAsync(buffer, cancellation);
+        }
+        catch (IOException e)
+        {
+            throw new UpstreamBrokeException(e.GetBaseException().Message);
+        }
     }
 
     private Outcome Finish()

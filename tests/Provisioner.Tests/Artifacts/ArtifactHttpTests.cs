@@ -181,7 +181,6 @@ public sealed class ArtifactHttpTests : IAsyncLifetime
     [InlineData("/artifacts/up/a%252fsecret", "0x25")]
     [InlineData("/artifacts/up//secret", "empty part")]
     [InlineData("/artifacts/up/secret?x=http://evil/", "query")]
-    [InlineData("/artifacts/up/sec%00ret", "0x00")]
     [InlineData("/artifacts/http://evil/x", "empty part")]
     [InlineData("/artifacts/evil/x", "no upstream 'evil'")]
     [InlineData("/artifacts/up", "no FILE")]
@@ -325,7 +324,7 @@ public sealed class ArtifactHttpTests : IAsyncLifetime
             upstream.Add(name, RandomNumberGenerator.GetBytes(1_000_000));
         var options = Options(upstream, UpstreamKind.Apt) with
         {
-            MaximumSize = 3_500_000,
+            MaximumSize = 4_200_000,
             MaximumAge = TimeSpan.FromDays(30),
             Files = [new PinnedFile("kept", new Uri(upstream.Url, "pinned"), Sha256(upstream.Files["pinned"].Content))],
         };

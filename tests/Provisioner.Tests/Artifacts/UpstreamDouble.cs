@@ -57,10 +57,10 @@ internal sealed class UpstreamDouble : IAsyncDisposable
     {
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel => kestrel.Listen(System.Net.IPAddress.Loopback, 0));
-        var app = builder.Build();
-        var upstream = new UpstreamDouble(app);
-        app.Run(upstream.AnswerAsync);
-        await app.StartAsync();
+        var built = builder.Build();
+        var upstream = new UpstreamDouble(built);
+        built.Run(upstream.AnswerAsync);
+        await built.StartAsync();
         return upstream;
     }
 
