@@ -12,6 +12,7 @@ internal static class ArtifactServices
             .AddSingleton<ArtifactCache>()
             .AddSingleton<ArtifactCatalogue>()
             .AddSingleton<ArtifactHandler>()
+            .AddSingleton<ArtifactWarming>()
             .AddHostedService<ArtifactKeeper>();
 }
 
