@@ -49,7 +49,7 @@ public sealed class ArtifactCrashTests
     }
 
     /// <summary>The child: one file after another, and beside them one that never ends. Ends by being killed.</summary>
-    public static async Task FetchForeverAsync(string directory, string url)
+    internal static async Task FetchForeverAsync(string directory, string url)
     {
         await using var site = await StartAsync(new ArtifactOptions { BuiltIn = false, Upstreams = [new Upstream("up", new Uri(url))] }, directory);
         var held = site.Http.GetByteArrayAsync("up/held");

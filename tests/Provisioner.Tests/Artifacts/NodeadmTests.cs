@@ -157,7 +157,8 @@ public sealed class NodeadmTests : IAsyncLifetime
     [Fact]
     public async Task Warmed_it_needs_no_upstream()
     {
-        await using (var online = await StartAsync(Options(upstream, UpstreamKind.Nodeadm), directory.Path))
+        var options = Options(upstream, UpstreamKind.Nodeadm);
+        await using (var online = await StartAsync(options, directory.Path))
         {
             var warming = new ArtifactWarming(online.Cache, online.Catalogue, TimeProvider.System);
             var paths = await warming.PlanAsync(new WarmRequest { Upstream = "up", Nodeadm = "latest", Kubernetes = "1.34", Architectures = ["amd64"] }, TestContext.Current.CancellationToken);
@@ -168,7 +169,7 @@ public sealed class NodeadmTests : IAsyncLifetime
             Assert.All(last.Values, step => Assert.True(step.State == WarmState.Ready, $"{step.Path}: {step.Reason}"));
         }
         await upstream.DisposeAsync();
-        await using var site = await StartAsync(Options(upstream, UpstreamKind.Nodeadm) with { Offline = true }, directory.Path);
+        await using var site = await StartAsync(options with { Offline = true }, directory.Path);
 
         var manifest = await site.Http.GetStringAsync("up/manifest.yaml");
         foreach (var uri in Addresses(manifest, "uri").Where(u => u.Contains("2026-01-15", StringComparison.Ordinal) && u.EndsWith("amd64/kubelet", StringComparison.Ordinal) || u.Contains("1.8.0", StringComparison.Ordinal)))
