@@ -13,6 +13,7 @@ internal static class ApiEndpoints
         api.MapEvents();
         api.MapBoot();
         api.MapImages();
+        api.MapArtifacts();
         api.MapStatus();
     }
 }

@@ -1,3 +1,4 @@
+using Provisioner.Artifacts;
 using Provisioner.Certificates;
 using Provisioner.Progress;
 using Provisioner.Protocols;
@@ -45,6 +46,7 @@ internal static class ApplianceConfiguration
         shape.Default("secure", CertificateFields.Secure, o => o.Secure, (o, v) => o with { Secure = v }, "The secure plane: HTTPS for hosts.");
         shape.Default("ca", CertificateFields.Ca, o => o.Ca, (o, v) => o with { Ca = v }, "The authority that signs hosts' certificates.");
         shape.Optional("loaders", new ListKind<string>(path), o => o.Loaders, (o, v) => o with { Loaders = v }, "Directories of boot loaders.");
+        shape.Default("artifacts", ArtifactFields.Artifacts, o => o.Artifacts, (o, v) => o with { Artifacts = v }, "The artifact cache.");
         shape.Default("events", Events(), o => o.Events, (o, v) => o with { Events = v }, "The record of what happened.");
         shape.Check((options, report) =>
         {

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting.Systemd;
 using Provisioner.Api;
+using Provisioner.Artifacts;
 using Provisioner.Boot;
 using Provisioner.Boot.Dhcp;
 using Provisioner.Boot.Http;
@@ -44,6 +45,7 @@ internal static class ApplianceHost
             .AddSeeds(options.DataDirectory)
             .AddProgress(options.Syslog, options.DataDirectory)
             .AddImages(options.DataDirectory)
+            .AddArtifacts(options.Artifacts, options.DataDirectory)
             .AddDhcp(new DhcpSettings { ServerPort = options.Dhcp.Port, ProxyPort = options.Dhcp.ProxyPort, HttpPort = options.Http.Port })
             .AddTftp(new TftpOptions
             {

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Provisioner.Artifacts;
 using Provisioner.Certificates;
 using Provisioner.Progress;
 using Provisioner.Protocols;
@@ -32,6 +33,9 @@ public sealed record ApplianceOptions
 
     /// <summary>Directories of boot loaders, looked through before the distribution's own.</summary>
     public ImmutableArray<string> Loaders { get; init; } = [];
+
+    /// <summary>The artifact cache: whom it may ask, and how much it keeps.</summary>
+    public ArtifactOptions Artifacts { get; init; } = new();
 
     public EventSettings Events { get; init; } = new();
 

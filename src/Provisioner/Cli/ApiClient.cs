@@ -63,9 +63,15 @@ internal sealed class ApiClient : IDisposable
         [.. (await GetAsync(path, cancellation))["items"]!.AsArray().Select(item => item!.AsObject())];
 
     /// <summary>Events as they happen, until the service stops or the caller does.</summary>
-    public async IAsyncEnumerable<JsonObject> FollowAsync(string path, [EnumeratorCancellation] CancellationToken cancellation)
+    public IAsyncEnumerable<JsonObject> FollowAsync(string path, CancellationToken cancellation) => FollowAsync(HttpMethod.Get, path, null, cancellation);
+
+    /// <summary>Has something done and gives its steps as they are reached.</summary>
+    public IAsyncEnumerable<JsonObject> FollowAsync(string path, JsonObject body, CancellationToken cancellation) =>
+        FollowAsync(HttpMethod.Post, path, new StringContent(body.ToJsonString(), Encoding.UTF8, "application/json"), cancellation);
+
+    private async IAsyncEnumerable<JsonObject> FollowAsync(HttpMethod method, string path, HttpContent? content, [EnumeratorCancellation] CancellationToken cancellation)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Get, path);
+        using var request = new HttpRequestMessage(method, path) { Content = content };
         request.Headers.Accept.Add(new MediaTypeWithQualityHeaderValue("text/event-stream"));
         using var response = await ConnectAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellation);
         if (!response.IsSuccessStatusCode)

@@ -67,6 +67,7 @@ internal static class CommandLine
             .Concat(CertificateCommands.Create(screen, connect))
             .Append(AuthorityCommands.Create(screen, connect))
             .Append(ImageCommands.Create(screen, connect))
+            .Append(CacheCommands.Create(screen, connect))
             .Append(StatusCommand.Create(screen, connect))
             .Append(TemplateCommand.Create(screen)))
         {

@@ -34,6 +34,37 @@ public sealed class ApplianceConfigurationTests
     }
 
     [Fact]
+    public void Reads_the_artifact_cache()
+    {
+        var artifacts = ApplianceConfiguration.Read("""
+            artifacts:
+              upstreams:
+              - { name: ubuntu, url: "http://10.0.0.5/ubuntu", kind: apt, revalidate: 1h, privateAddresses: true }
+              - { name: tools, url: "https://mirror.example.com/t/", kind: files }
+              files:
+              - { name: fw/a-1.bin, url: "https://vendor.example.com/a", sha256: E3B0C44298FC1C149AFBF4C8996FB92427AE41E4649B934CA495991B7852B855 }
+              maximumSize: 200GB
+              maximumAge: 30d
+              offline: true
+            """).Artifacts;
+        Assert.Equal("http://10.0.0.5/ubuntu/", artifacts.Allowed.Single(u => u.Name == "ubuntu").Url.AbsoluteUri);
+        Assert.Equal((TimeSpan.FromHours(1), true), (artifacts.Upstreams[0].Revalidate, artifacts.Upstreams[0].PrivateAddresses));
+        Assert.Contains(artifacts.Allowed, u => u.Name == "nodeadm");
+        Assert.StartsWith("e3b0", artifacts.Files[0].Sha256, StringComparison.Ordinal);
+        Assert.Equal((200_000_000_000, TimeSpan.FromDays(30), true), (artifacts.MaximumSize, artifacts.MaximumAge, artifacts.Offline));
+    }
+
+    [Theory]
+    [InlineData("artifacts: { upstreams: [{ name: files, url: 'http://a.example/', kind: apt }] }", "artifacts.upstreams[0].name")]
+    [InlineData("artifacts: { upstreams: [{ name: a, url: 'http://u:p@a.example/', kind: apt }] }", "artifacts.upstreams[0].url")]
+    [InlineData("artifacts: { upstreams: [{ name: a, url: 'file:///etc/', kind: files }] }", "artifacts.upstreams[0].url")]
+    [InlineData("artifacts: { upstreams: [{ name: a, url: 'http://a.example/', kind: npm }] }", "artifacts.upstreams[0].kind")]
+    [InlineData("artifacts: { files: [{ name: ../a, url: 'http://a.example/', sha256: aa }] }", "artifacts.files[0].name")]
+    [InlineData("artifacts: { maximumSize: 5 }", "artifacts.maximumSize")]
+    public void Refuses_a_wrong_artifact_cache(string text, string path) =>
+        Assert.Contains(path, Assert.Throws<ChangeRefusedException>(() => ApplianceConfiguration.Read(text)).Mistakes.Select(m => m.Path));
+
+    [Fact]
     public void Names_every_mistake_with_its_line()
     {
         var refused = Assert.Throws<ChangeRefusedException>(() => ApplianceConfiguration.Read("""

@@ -5,6 +5,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Provisioner.Appliance;
+using Provisioner.Artifacts;
 using Provisioner.Boot.Http;
 using Provisioner.Certificates;
 using Provisioner.Certificates.Est;
@@ -62,7 +63,7 @@ internal sealed class RunningAppliance : IAsyncDisposable
     /// <param name="ca">How its authority is made; a passphrase of its own in the data directory when not said.</param>
     /// <param name="time">The service's clock.</param>
     /// <param name="clock">Whether it says that it is synchronised; it does when not said otherwise.</param>
-    public static async Task<RunningAppliance> StartAsync(TemporaryDirectory? directory = null, CertificateOptions? ca = null, TimeProvider? time = null, IClock? clock = null)
+    public static async Task<RunningAppliance> StartAsync(TemporaryDirectory? directory = null, CertificateOptions? ca = null, TimeProvider? time = null, IClock? clock = null, ArtifactOptions? artifacts = null)
     {
         var own = directory is null ? new TemporaryDirectory() : null;
         var built = ApplianceHost.Build(new ApplianceOptions
@@ -73,6 +74,8 @@ internal sealed class RunningAppliance : IAsyncDisposable
             Dhcp = new DhcpPorts { Port = 0, ProxyPort = 0 },
             Secure = new SecureOptions { Address = Protocols.Ipv4Address.Parse("127.0.0.1"), Port = 0 },
             Ca = ca ?? new CertificateOptions(),
+            // No test asks the internet.
+            Artifacts = artifacts ?? new ArtifactOptions { BuiltIn = false },
         }, logging => logging.ClearProviders(), services =>
         {
             services.AddSingleton(clock ?? new StandingClock());

@@ -1,5 +1,3 @@
-using Microsoft.Extensions.Primitives;
-using Microsoft.Net.Http.Headers;
 using Provisioner.Events;
 using Provisioner.Networks;
 using Provisioner.Protocols;
@@ -55,7 +53,7 @@ internal sealed class BootHttpHandler(
 
         response.ContentType = asset.ContentType;
         response.Headers.AcceptRanges = "bytes";
-        var (offset, count, status) = RangeOf(request.Headers.Range, asset.Length);
+        var (offset, count, status) = ByteRange.Of(request.Headers.Range, asset.Length);
         response.StatusCode = status;
         if (status == StatusCodes.Status416RangeNotSatisfiable)
         {
@@ -132,19 +130,6 @@ internal sealed class BootHttpHandler(
             await context.Response.Body.WriteAsync(body, context.RequestAborted);
     }
 
-    // One range as RFC 9110 §14.1.2 writes it; several at once may be answered whole (§14.2), which every client takes.
-    private static (long Offset, long Count, int Status) RangeOf(StringValues header, long length)
-    {
-        if (header.Count != 1 || !RangeHeaderValue.TryParse(header[0], out var range) || range.Unit != "bytes" || range.Ranges.Count != 1)
-            return (0, length, StatusCodes.Status200OK);
-        var (from, to) = (range.Ranges.Single().From, range.Ranges.Single().To);
-        var first = from ?? Math.Max(0, length - to!.Value);
-        var last = from is null ? length - 1 : Math.Min(to ?? length - 1, length - 1);
-        return first >= length || first > last
-            ? (0, 0, StatusCodes.Status416RangeNotSatisfiable)
-            : (first, last - first + 1, StatusCodes.Status206PartialContent);
-    }
-
     private static MacAddress? MacOf(string path)
     {
         var parts = path.Split('/', 3, StringSplitOptions.RemoveEmptyEntries);
@@ -178,7 +163,7 @@ internal sealed class BootHttpHandler(
         Reason = reason,
     });
 
-    private static string Bytes(long count) => count switch
+    internal static string Bytes(long count) => count switch
     {
         < 10_000 => $"{count} bytes",
         < 10_000_000 => $"{count / 1000} kB",

@@ -1,6 +1,7 @@
 using System.Net;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Provisioner.Artifacts;
 
 namespace Provisioner.Boot.Http;
 
@@ -17,7 +18,7 @@ public sealed record BootHttpOptions
 /// The boot plane's own Kestrel: nothing of the API can be reached through it, and its limits are made for firmware:
 /// a slow reader is waited for, since a server that boots from a slow link is still booting.
 /// </summary>
-internal sealed class BootHttpService(BootHttpHandler handler, BootHttpOptions options, ILoggerFactory loggers) : IHostedService, IAsyncDisposable
+internal sealed class BootHttpService(BootHttpHandler handler, BootHttpOptions options, ILoggerFactory loggers, ArtifactHandler? artifacts = null) : IHostedService, IAsyncDisposable
 {
     private WebApplication? app;
 
@@ -39,7 +40,7 @@ internal sealed class BootHttpService(BootHttpHandler handler, BootHttpOptions o
             kestrel.Limits.MaxConcurrentConnections = 4096;
         });
         app = builder.Build();
-        app.Run(handler.AnswerAsync);
+        app.Run(context => artifacts is not null && ArtifactHandler.Owns(context) ? artifacts.AnswerAsync(context) : handler.AnswerAsync(context));
         try
         {
             await app.StartAsync(cancellationToken);
