@@ -140,8 +140,8 @@ internal sealed class CertificateWatch(
     private static void Warn(StateEditor editor, Host host)
     {
         var id = ExpiryAlert(host.Name);
-        // The one that ends last, over or not: a host whose certificate ended is the one to be told of most.
-        var newest = editor.Snapshot.CertificatesOf(host.Name).Where(c => !c.IsRevoked).MaxBy(c => c.NotAfter);
+        // The one issued last, over or not: a host whose certificate ended is the one to be told of most.
+        var newest = editor.Snapshot.CertificatesOf(host.Name).LastOrDefault(c => !c.IsRevoked);
         if (newest is null || editor.Now < RenewalPlan.For(newest, editor.Snapshot).RenewAfter + RenewalGrace || ThresholdOf(newest.NotAfter - editor.Now, Thresholds) is not { } days)
         {
             editor.Lower(id);
