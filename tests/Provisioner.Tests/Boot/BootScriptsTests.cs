@@ -1,5 +1,6 @@
 using Provisioner.Boot;
 using Provisioner.Images;
+using Provisioner.Protocols;
 using Provisioner.Templates;
 using static Provisioner.Tests.Boot.BootFixture;
 
@@ -51,7 +52,7 @@ public sealed class BootScriptsTests
         var intent = BootDecider.Intend(X64Mac, new BootFixture()
             .WithImage("debian-x64", i => i with { Spec = i.Spec with { Family = family, InstallSource = source, KernelArguments = ["quiet"] } })
             .WithHost("n1", h => h).Installing("n1").Snapshot, Now);
-        foreach (var script in new[] { scripts.Ipxe(intent, X64Mac, "tftp://10.77.0.1", Root), scripts.Grub(intent, X64Mac, Root) })
+        foreach (var script in new[] { scripts.Ipxe(intent, X64Mac, "tftp://10.77.0.1", At), scripts.Grub(intent, X64Mac, At) })
         {
             if (argument is null)
                 Assert.DoesNotContain("inst.repo=", script, StringComparison.Ordinal);
