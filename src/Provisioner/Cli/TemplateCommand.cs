@@ -19,7 +19,7 @@ internal static class TemplateCommand
         return command;
     }
 
-    private static Command List(Screen screen)
+    private static TeachingCommand List(Screen screen)
     {
         var command = new TeachingCommand("list", "The built-in templates by name.", "provisioner template list");
         command.SetAction(_ =>
@@ -31,7 +31,7 @@ internal static class TemplateCommand
         return command;
     }
 
-    private static Command Show(Screen screen)
+    private static TeachingCommand Show(Screen screen)
     {
         var name = new Argument<string>("NAME") { Description = "A built-in template, such as kickstart/ks." };
         var command = new TeachingCommand("show", "Print a built-in template, to begin one's own with.", "provisioner template show autoinstall/user-data") { name };
@@ -51,7 +51,7 @@ internal static class TemplateCommand
         return command;
     }
 
-    private static Command Check(Screen screen)
+    private static TeachingCommand Check(Screen screen)
     {
         var directory = new Argument<string?>("DIR") { Description = "The directory with this site's templates; 'templates' in the data directory when not given.", Arity = ArgumentArity.ZeroOrOne };
         var data = new Option<string?>("--data") { Description = $"The data directory; {Privileges.DefaultDataDirectory} unless said otherwise.", HelpName = "DIR" };

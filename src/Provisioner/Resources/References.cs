@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Provisioner.Boot;
 using Provisioner.Images;
 using Provisioner.Installing;
@@ -142,7 +143,7 @@ internal sealed class References
     }
 
     // Only what is about the host: an image that has no unattended installation is told at the profile.
-    private IEnumerable<string> WhyNotInstalled(Host host, Profile profile)
+    private ImmutableArray<string> WhyNotInstalled(Host host, Profile profile)
     {
         if (profile.Spec.Install is not { } options || !images.TryGetValue(profile.Spec.Image, out var image) || InstallTarget.Of(image, options.Diskless, out _) is null)
             return [];

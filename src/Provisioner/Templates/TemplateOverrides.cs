@@ -105,9 +105,9 @@ internal static partial class TemplateOverrides
         return values;
     }
 
-    [GeneratedRegex(@"\{\{(?<text>[^}]*)\}\}", RegexOptions.ExplicitCapture)]
+    [GeneratedRegex(@"\{\{(?<text>[^}]*)\}\}", RegexOptions.NonBacktracking | RegexOptions.ExplicitCapture)]
     private static partial Regex Expression();
 
-    [GeneratedRegex(@"\A(#each \S+|/each|#if \S+|/if|else|(ipxe|ipxe-text|grub|url-path|sh|ks|ks-package|comment|json|yaml|include) \S+|yaml-block [0-9]+ \S+)\z", RegexOptions.ExplicitCapture)]
+    [GeneratedRegex(@"\A(#each \S+|/each|#if \S+|/if|else|(ipxe|ipxe-text|grub|url-path|sh|ks|ks-package|comment|json|yaml|include) \S+|yaml-block [0-9]+ \S+)\z", RegexOptions.NonBacktracking | RegexOptions.ExplicitCapture)]
     private static partial Regex AllowedExpression();
 }

@@ -18,7 +18,7 @@ public sealed class HostileValuesTests
         "a\n  b\n c\n", "a\n \nb", "=", "<<", "2024-01-01", ".5", "+1", new string('x', 253), "x\n#y", "a'b\n%include /etc/passwd\n",
     ];
 
-    private static readonly Gen<string> Value = Gen.OneOf(Gen.OneOfConst(Hostile), Gen.String[Gen.OneOf(Gen.Char[' ', '~'], Gen.OneOfConst('\n', '\t', 'ü', '漢', '\'', '"', '$', '\\', '%', ':')), 0, 40]);
+    private static readonly Gen<string> Value = Gen.OneOf(Gen.OneOf(Hostile), Gen.String[Gen.OneOf(Gen.Char[' ', '~'], Gen.OneOf('\n', '\t', 'ü', '漢', '\'', '"', '$', '\\', '%', ':')), 0, 40]);
 
     [Theory]
     [InlineData("/bin/dash")]
