@@ -8,8 +8,6 @@ internal static class SeedServices
     /// <summary>Adds each Installation's seed. Add it after storage and before the boot plane.</summary>
     public static IServiceCollection AddSeeds(this IServiceCollection services, string dataDirectory) => services
         .AddSingleton(_ => SeedKey.Open(dataDirectory))
-        .AddSingleton(_ => JoinFiles.BuiltIn())
-        .AddSingleton<AnswerFiles>()
         .AddSingleton<PlanePorts>()
         .AddSingleton<SeedContexts>()
         .AddSingleton(provider => new SeedFiles(provider.GetRequiredService<CurrentState>(), provider.GetRequiredService<SeedContexts>(), provider.GetRequiredService<AnswerFiles>(), dataDirectory))

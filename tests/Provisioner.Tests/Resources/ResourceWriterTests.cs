@@ -114,10 +114,13 @@ public sealed class ResourceWriterTests
     private static void AssertComplete(Type type, string key, IReadOnlyList<FieldDescription> fields)
     {
         var spec = fields.First(f => f.Name == key);
-        var properties = type.GetProperty(char.ToUpperInvariant(key[0]) + key[1..])!.PropertyType.GetProperties();
+        var inner = type.GetProperty(char.ToUpperInvariant(key[0]) + key[1..])!.PropertyType;
+        if (inner.IsGenericType && inner.GetGenericTypeDefinition() == typeof(System.Collections.Immutable.ImmutableArray<>))
+            inner = inner.GenericTypeArguments[0]; // The keys of a list are those of its items.
+        var properties = inner.GetProperties();
         Assert.Equal(properties.Select(p => char.ToLowerInvariant(p.Name[0]) + p.Name[1..]).Order(StringComparer.Ordinal), spec.Fields.Select(f => f.Name).Order(StringComparer.Ordinal));
         foreach (var field in spec.Fields.Where(f => f.Fields.Count > 0))
-            AssertComplete(type.GetProperty(char.ToUpperInvariant(key[0]) + key[1..])!.PropertyType, field.Name, spec.Fields);
+            AssertComplete(inner, field.Name, spec.Fields);
         Assert.All(spec.Fields, f => Assert.NotEmpty(f.Description));
     }
 
