@@ -3,7 +3,7 @@ using Provisioner.Cli;
 // serve                              Appliance/Serve.cs          the service: what it is made of is in Appliance/ApplianceHost.cs
 // apply, get, describe, delete       Cli/ResourceCommands.cs     all others talk to the service over its unix socket
 // provision, cancel, adopt, render,
-//   explain                          Cli/HostCommands.cs
+//   explain, log, disk-passphrase    Cli/HostCommands.cs
 // events                             Cli/EventsCommand.cs
 // token, retire, dismiss             Cli/CertificateCommands.cs
 // ca show, rotate, revoke, crl,

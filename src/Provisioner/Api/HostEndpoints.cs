@@ -3,6 +3,7 @@ using Provisioner.Hosts;
 using Provisioner.Progress;
 using Provisioner.Protocols;
 using Provisioner.Resources;
+using Provisioner.Seeds;
 using Provisioner.Storage;
 
 namespace Provisioner.Api;
@@ -41,6 +42,21 @@ internal static class HostEndpoints
             _ = ResourceEndpoints.Find(ResourceKind.Host, name, state.Snapshot);
             var actor = Caller.Name(context);
             return await writer.ChangeAsync(editor => Json.Answer(Json.Of(HostChanges.Cancel(editor, name, actor), editor.Now)), context.RequestAborted);
+        });
+        api.MapPost("/hosts/{name}/disk-passphrase", async (string name, HttpContext context, CurrentState state, IStore store, StateWriter writer, SeedKey keys) =>
+        {
+            _ = ResourceEndpoints.Find(ResourceKind.Host, name, state.Snapshot);
+            // The Installation that built the disk: later ones may only have let the host enrol.
+            var built = store.LoadInstallations(name).FirstOrDefault(i => i is { EnrolOnly: false, Stages.IsEmpty: false })
+                ?? throw new ChangeRefusedException(RefusalKind.Conflict, $"Host {name} was not installed from here: there is no passphrase of its disk.");
+            var actor = Caller.Name(context);
+            await writer.ChangeAsync(editor =>
+            {
+                HostChanges.Record(editor, HostChanges.Find(editor, name), "The passphrase of its disk was shown", $"of the Installation opened at {built.OpenedAt:u}", actor);
+                return 0;
+            }, context.RequestAborted);
+            context.Response.Headers.CacheControl = "no-store";
+            return Json.Answer(new System.Text.Json.Nodes.JsonObject { ["host"] = name, ["passphrase"] = keys.DiskPassphraseOf(built) });
         });
         // A host that is gone has its last lines still.
         api.MapGet("/hosts/{name}/log", (string name, InstallerLog log, CurrentState state) =>

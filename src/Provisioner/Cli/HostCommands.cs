@@ -4,13 +4,13 @@ using Provisioner.Resources;
 
 namespace Provisioner.Cli;
 
-/// <summary><c>provision</c>, <c>cancel</c>, <c>adopt</c>, <c>render</c>, <c>explain</c>, <c>log</c>.</summary>
+/// <summary><c>provision</c>, <c>cancel</c>, <c>adopt</c>, <c>render</c>, <c>explain</c>, <c>log</c>, <c>disk-passphrase</c>.</summary>
 internal static class HostCommands
 {
     private static readonly string[] Clients = ["uefi-x64", "uefi-arm64", "bios", "http-x64", "http-arm64", "ipxe"];
 
     public static IEnumerable<Command> Create(Screen screen, Func<ParseResult, ApiClient> connect) =>
-        [Provision(screen, connect), Cancel(screen, connect), Adopt(screen, connect), Render(screen, connect), Explain(screen, connect), Log(screen, connect)];
+        [Provision(screen, connect), Cancel(screen, connect), Adopt(screen, connect), Render(screen, connect), Explain(screen, connect), Log(screen, connect), DiskPassphrase(screen, connect)];
 
     private static TeachingCommand Provision(Screen screen, Func<ParseResult, ApiClient> connect)
     {
@@ -124,6 +124,19 @@ internal static class HostCommands
             if (text.Length == 0)
                 screen.Error.WriteLine($"{name} has said nothing yet. What it asked for: provisioner events {name}");
             screen.Output.Write(text);
+            return CommandLine.Done;
+        });
+        return command;
+    }
+
+    private static TeachingCommand DiskPassphrase(Screen screen, Func<ParseResult, ApiClient> connect)
+    {
+        var host = new Argument<string>("HOST") { Description = "The host." };
+        var command = new TeachingCommand("disk-passphrase", "Print the passphrase of a disk that was installed with encryption: passphrase. Who asked is recorded.", "provisioner disk-passphrase web-1") { host };
+        command.SetAction(async (parsed, cancellation) =>
+        {
+            using var api = connect(parsed);
+            screen.Output.WriteLine((await api.PostAsync($"hosts/{ApiClient.Escape(parsed.GetValue(host)!)}/disk-passphrase", [], cancellation)).At("passphrase"));
             return CommandLine.Done;
         });
         return command;

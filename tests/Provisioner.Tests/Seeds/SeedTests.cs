@@ -125,6 +125,11 @@ public sealed class SeedTests
         Assert.Equal(HttpStatusCode.NoContent, await Report("stage=seal&state=failed&message=no+TPM"));
         site.Time.Advance(TimeSpan.FromHours(2));
         Assert.Equal(HttpStatusCode.Gone, await Report("stage=late&state=done"));
+        var passphrase = (await site.Appliance.RunAsync("disk-passphrase", "web-1")).Succeeded();
+        Assert.Matches("^([0-9a-f]{4}-){7}[0-9a-f]{4}\n$", passphrase);
+        await site.TokenAsync("web-1");
+        Assert.Equal(passphrase, (await site.Appliance.RunAsync("disk-passphrase", "web-1")).Succeeded());
+        Assert.Contains(site.Appliance.EventLog.Find(new Provisioner.Storage.EventQuery { Host = "web-1" }), e => e.What == "The passphrase of its disk was shown" && e.Actor is not null);
     }
 
     [Fact]
