@@ -78,7 +78,9 @@ internal static class SeedBenchmark
             // nginx reads its files as another user than the one who made this folder.
             File.SetUnixFileMode(root.FullName, (UnixFileMode)0b111_101_101);
             var files = root.CreateSubdirectory("files");
-            using var ours = Peer.Start("ours", Environment.ProcessPath!, "serve-scripts", Path.Combine(root.FullName, "data"), $"{OursPort}", $"{Hosts}");
+            // The seeds' key is kept only where nobody else may look.
+            var data = Directory.CreateDirectory(Path.Combine(root.FullName, "data"), UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+            using var ours = Peer.Start("ours", Environment.ProcessPath!, "serve-scripts", data.FullName, $"{OursPort}", $"{Hosts}");
             Wrk.WaitFor(ours, OursPort);
             var size = CopyScripts(files.FullName);
             File.WriteAllText(Path.Combine(root.FullName, "nginx.conf"), $$"""
