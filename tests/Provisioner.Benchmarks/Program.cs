@@ -2,6 +2,7 @@ using Provisioner.Benchmarks;
 using Provisioner.Benchmarks.Dhcp;
 using Provisioner.Benchmarks.Enrolment;
 using Provisioner.Benchmarks.Http;
+using Provisioner.Benchmarks.Seeds;
 using Provisioner.Benchmarks.Tftp;
 
 // Each benchmark starts its peers beside our own service and prints how they compare.
@@ -11,6 +12,7 @@ var benchmarks = new Dictionary<string, Func<string[], int>>(StringComparer.Ordi
     ["dhcp"] = DhcpBenchmark.Run,
     ["http"] = HttpBenchmark.Run,
     ["enrolment"] = EnrolmentBenchmark.Run,
+    ["seeds"] = SeedBenchmark.Run,
 };
 
 // What a benchmark starts as a process of its own, to measure it apart from the load.
@@ -19,6 +21,7 @@ var services = new Dictionary<string, Func<string[], int>>(StringComparer.Ordina
     ["serve-tftp"] = TftpUnderTest.Run,
     ["serve-dhcp"] = DhcpUnderTest.Run,
     ["serve-http"] = HttpUnderTest.Run,
+    ["serve-scripts"] = ScriptsUnderTest.Run,
 };
 
 var name = args.Length == 0 ? "all" : args[0];

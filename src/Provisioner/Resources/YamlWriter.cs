@@ -11,14 +11,20 @@ namespace Provisioner.Resources;
 /// </summary>
 public static class YamlWriter
 {
-    public static string Write(JsonNode node)
+    public static string Write(JsonNode node) => Write(node, 0).Append('\n').ToString();
+
+    /// <summary>Each line that many columns to the right, the last without its end.</summary>
+    internal static string Block(JsonNode node, int indent) => Write(node, indent).ToString();
+
+    private static StringBuilder Write(JsonNode node, int indent)
     {
         var text = new StringBuilder();
-        if (node is JsonObject { Count: > 0 } or JsonArray { Count: > 0 })
-            Block(text, node, 0);
-        else
-            text.Append(Inline(node)).Append('\n');
-        return text.ToString();
+        if (node is not (JsonObject { Count: > 0 } or JsonArray { Count: > 0 }))
+            return text.Append(' ', indent).Append(Inline(node));
+        Block(text, node, indent);
+        // Every line that a block writes has its end.
+        text.Length--;
+        return text;
     }
 
     private static void Block(StringBuilder text, JsonNode node, int indent)
@@ -63,7 +69,7 @@ public static class YamlWriter
         {
             // The header says whether the last line ends.
             text.Append(lines[^1] == '\n' ? " |\n" : " |-\n");
-            foreach (var line in lines.TrimEnd('\n').Split('\n'))
+            foreach (var line in lines.AsSpan().TrimEnd('\n').EnumerateLines())
                 text.Append(' ', line.Length == 0 ? 0 : indent + 2).Append(line).Append('\n');
         }
         else
@@ -95,7 +101,13 @@ public static class YamlWriter
             if (c is not ('\n' or '\t' or (>= ' ' and <= '~') or (> '\u00a0' and < '\ud800' and not ('\u2028' or '\u2029'))))
                 return false;
         }
-        return !value.Split('\n').Any(line => line.Length > 0 && line.Trim().Length == 0);
+        // No other end of a line is left in it.
+        foreach (var line in value.AsSpan().EnumerateLines())
+        {
+            if (line.Length > 0 && line.IsWhiteSpace())
+                return false;
+        }
+        return true;
     }
 
     private static string Text(string value) => IsPlain(value) ? value : Quoted(value);

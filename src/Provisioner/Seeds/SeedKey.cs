@@ -11,7 +11,7 @@ namespace Provisioner.Seeds;
 /// Makes the two secrets of an Installation from its id and a key of the appliance's own: the capability in its seed's address, and its
 /// one-time token. They are nowhere stored, and yet the same however often an installer fetches a file and whatever restarts in between.
 /// </summary>
-/// <remarks>The key is <c>DATA/seed.key</c>, for the service's user alone. Without it, nothing in the database tells either secret.</remarks>
+/// <remarks>The key is <c>DATA/seeds/key</c>, for the service's user alone. Without it, nothing in the database tells either secret.</remarks>
 internal sealed class SeedKey : IDisposable
 {
     private const int IdLength = 16;
@@ -25,7 +25,8 @@ internal sealed class SeedKey : IDisposable
     public static SeedKey Open(string dataDirectory)
     {
         const string What = "The seeds' key";
-        var path = Path.Combine(dataDirectory, "seed.key");
+        // In a directory of its own: the data directory may be one that others can look into, which a key's must not.
+        var path = Path.Combine(dataDirectory, "seeds", "key");
         // One that is lost makes the addresses of open Installations wrong, no more: they are provisioned again.
         return new SeedKey(Path.Exists(path) ? Secret.Read(path, What, "") : Secret.Make(path, What));
     }

@@ -89,13 +89,7 @@ public static class Quoting
     public static string Yaml(JsonNode? value) => YamlWriter.Scalar(value);
 
     /// <summary>A YAML tree in block style, each line that many columns to the right.</summary>
-    public static string YamlBlock(int indent, JsonNode value)
-    {
-        var text = new StringBuilder();
-        foreach (var line in YamlWriter.Write(value).TrimEnd('\n').Split('\n'))
-            text.Append(text.Length > 0 ? "\n" : "").Append(' ', line.Length == 0 ? 0 : indent).Append(line);
-        return text.ToString();
-    }
+    public static string YamlBlock(int indent, JsonNode value) => YamlWriter.Block(value, indent);
 
     /// <summary>A path inside a URL, each segment percent-encoded, slashes kept (RFC 3986 §3.3).</summary>
     public static string UrlPath(string value) => string.Join('/', value.Split('/').Select(Uri.EscapeDataString));

@@ -1,13 +1,9 @@
-using System.Diagnostics;
-using System.Globalization;
-using System.Net.Sockets;
 using System.Security.Cryptography;
-using System.Text.RegularExpressions;
 
 namespace Provisioner.Benchmarks.Http;
 
 /// <summary>Our HTTP boot plane beside nginx, loaded by wrk turn by turn in one run.</summary>
-internal static partial class HttpBenchmark
+internal static class HttpBenchmark
 {
     private const int OursPort = 18080;
     private const int NginxPort = 18081;
@@ -47,8 +43,8 @@ internal static partial class HttpBenchmark
                 """);
             using var ours = Peer.Start("ours", Environment.ProcessPath!, "serve-http", files.FullName, $"{OursPort}");
             using var theirs = Peer.Start("nginx", nginx, "-c", Path.Combine(root.FullName, "nginx.conf"), "-p", root.FullName);
-            WaitFor(ours, OursPort);
-            WaitFor(theirs, NginxPort);
+            Wrk.WaitFor(ours, OursPort);
+            Wrk.WaitFor(theirs, NginxPort);
 
             Console.WriteLine($"HTTP: wrk for {seconds} s a round, best of {Rounds} rounds, turn by turn; {Environment.ProcessorCount} cores shared with wrk. Both write a record of each request.");
             var table = new Table(["bytes", "connections", "server", "requests/s", "MB/s", "CPU s/GB", "CPU ms/1000", "RSS MB", "speed to nginx"]);
@@ -75,24 +71,10 @@ internal static partial class HttpBenchmark
 
     private static Result Measure(Peer peer, string wrk, int port, string file, int size, int connections, int seconds)
     {
-        var before = peer.Measure();
-        using var load = Process.Start(new ProcessStartInfo(wrk, ["-t1", $"-c{connections}", $"-d{seconds}s", $"http://127.0.0.1:{port}/{file}"])
-        {
-            UseShellExecute = false, RedirectStandardOutput = true,
-        })!;
-        var output = load.StandardOutput.ReadToEnd();
-        load.WaitForExit();
-        var after = peer.Measure();
-        if (!RequestCount().IsMatch(output) || peer.HasEnded)
-            throw new InvalidOperationException($"{peer.Name}: {output}{peer.Output}");
-        if (Failures().Match(output) is { Success: true } failure)
-            throw new InvalidOperationException($"{peer.Name}: {failure.Value}");
+        var load = Wrk.Load(wrk, peer, connections, seconds, $"http://127.0.0.1:{port}/{file}");
         // What was read counts, not what was finished: 60 MB answers are still under way when the time is up.
-        var bytes = Bytes(ReadAmount().Match(output));
-        var requests = Math.Max(bytes / size, 0.001);
-        var cpu = after.CpuSeconds - before.CpuSeconds;
-        var took = double.Parse(Duration().Match(output).Groups[1].Value, CultureInfo.InvariantCulture);
-        return new Result(requests / took, cpu / (bytes / 1e9), cpu * 1e6 / requests, after.ResidentBytes);
+        var requests = Math.Max(load.Bytes / size, 0.001);
+        return new Result(requests / load.Seconds, load.CpuSeconds / (load.Bytes / 1e9), load.CpuSeconds * 1e6 / requests, load.Resident);
     }
 
     private static Result Better(Result a, Result b) => new(
@@ -101,39 +83,4 @@ internal static partial class HttpBenchmark
     private static void Add(Table table, int size, int connections, string name, Result result, Result nginx) => table.Add(
         $"{size}", $"{connections}", name, $"{result.RequestsPerSecond:0.#}", $"{result.RequestsPerSecond * size / 1e6:0}", $"{result.CpuPerGigabyte:0.00}",
         $"{result.CpuPerThousand:0.0}", $"{result.Resident / 1e6:0}", $"{result.RequestsPerSecond / nginx.RequestsPerSecond:0.00}");
-
-    private static void WaitFor(Peer peer, int port)
-    {
-        for (var attempt = 0; attempt < 100; attempt++)
-        {
-            if (peer.HasEnded)
-                throw new InvalidOperationException($"{peer.Name} ended: {peer.Output}");
-            try
-            {
-                using var probe = new TcpClient("127.0.0.1", port);
-                return;
-            }
-            catch (SocketException)
-            {
-                new ManualResetEventSlim().Wait(100);
-            }
-        }
-        throw new TimeoutException($"{peer.Name} does not listen: {peer.Output}");
-    }
-
-    // wrk counts in powers of 1024.
-    private static double Bytes(Match amount) => double.Parse(amount.Groups[1].Value, CultureInfo.InvariantCulture)
-        * Math.Pow(1024, "BKMGT".IndexOf(amount.Groups[2].Value[0], StringComparison.Ordinal));
-
-    [GeneratedRegex(@"(\d+) requests in")]
-    private static partial Regex RequestCount();
-
-    [GeneratedRegex(@"requests in ([\d.]+)s")]
-    private static partial Regex Duration();
-
-    [GeneratedRegex(@"([\d.]+)([KMGT]?B) read")]
-    private static partial Regex ReadAmount();
-
-    [GeneratedRegex(@"Non-2xx.*|Socket errors: connect [1-9].*")]
-    private static partial Regex Failures();
 }

@@ -1,0 +1,145 @@
+using System.Globalization;
+using System.Text.Json.Nodes;
+using Provisioner.Lab.Harness;
+
+namespace Provisioner.Lab;
+
+/// <summary>
+/// The real cloud-init reads the seed the appliance makes for a host that runs from memory, does everything in it, and the host enrols with
+/// the token it found there: from bare metal to a certificate, with nothing given to the server but its power.
+/// </summary>
+public sealed class CloudInitTests(ITestOutputHelper output)
+{
+    private const string Host = "server-1";
+    private const string Mac = "52:54:00:77:00:0f";
+    private const string SshKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBqdzPWmuzLQx1mhXkNVmDm1Ol9hO4Jq3W5pJmHq2F5T ops@example.com";
+
+    /// <summary>What a person adds to the profile. The image has no other locale, and generates none.</summary>
+    private const string Install = $"""
+          install:
+            diskless: true
+            timeZone: Europe/Madrid
+            locale: C.UTF-8
+            keyboard: es
+            users:
+              - name: ops
+                sudo: true
+                sshKeys: ["{SshKey}"]
+            before: |
+              echo "before, on $(hostname)" >/run/before-marker
+            after: |
+              # A quote, a percent sign and an umlaut come through as they are: 'ü' 100 %
+              echo 'after: "ü" 100 % $HOME' >/run/after-marker
+
+        """;
+
+    [Fact]
+    public async Task A_server_without_a_disk_is_configured_by_its_seed_and_enrols_with_the_token_in_it()
+    {
+        Prerequisites.SkipWithoutDiskless(Firmware.Bios);
+        var image = SiteImage.Diskless(Firmware.Bios);
+        await using var site = await Site.CreateAsync(Firmware.Bios, SiteResources.Reserve, image: image);
+        await site.Service.ApplyAsync(SiteResources.Profile(Firmware.Bios, image.Name).TrimEnd() + "\n" + Install);
+        await site.RegisterAsync(Host, Mac);
+        await site.Service.DoAsync("provision", Host);
+        var server = await site.AddDisklessServerAsync(Mac);
+
+        await server.PowerOnAsync();
+        await server.WaitForAsync("is installed, good until");
+        output.WriteLine($"Enrolled {server.Machine.SincePowerOn.TotalSeconds:F0} s after power-on.");
+        var report = await server.WaitUntilUpAsync();
+        output.WriteLine($"Up {server.UpAfter.TotalSeconds:F0} s after power-on:\n{string.Join('\n', report)}");
+        Assert.DoesNotContain(report, line => line.StartsWith("failed ", StringComparison.Ordinal));
+
+        await IsAsTheProfileSaysAsync(server);
+        var seed = await IsToldOfAsync(site.Service, server);
+        await IsOverAsync(site, server, seed);
+    }
+
+    private async Task IsAsTheProfileSaysAsync(DisklessServer server)
+    {
+        output.WriteLine(await server.DoAsync("cloud-init status --long; cloud-init analyze blame | head -n 12; free -m; df -h / | tail -n 1"));
+        Assert.Equal("[]\n", await server.DoAsync("""python3 -c 'import json; print(json.load(open("/run/cloud-init/result.json"))["v1"]["errors"])'"""));
+        Assert.Equal("", (await server.RunAsync("grep -E 'WARNING|ERROR|CRITICAL|Traceback' /var/log/cloud-init.log")).Output);
+
+        Assert.Equal($"{Host}\n", await server.DoAsync("hostname"));
+        Assert.Equal("/usr/share/zoneinfo/Europe/Madrid\n", await server.DoAsync("readlink --canonicalize /etc/localtime"));
+        Assert.Equal("XKBLAYOUT=\"es\"\n", await server.DoAsync("grep ^XKBLAYOUT /etc/default/keyboard"));
+        Assert.Equal($"{SshKey}\n", await server.DoAsync("cat ~ops/.ssh/authorized_keys"));
+        Assert.Equal("600 ops\n", await server.DoAsync("stat --format='%a %U' ~ops/.ssh/authorized_keys"));
+        // Locked: the key is the only way in. And what it may do then.
+        Assert.StartsWith("ops L ", await server.DoAsync("passwd --status ops"), StringComparison.Ordinal);
+        Assert.Equal("root\n", await server.DoAsync("setpriv --reuid=ops --regid=ops --init-groups sudo --non-interactive id --user --name"));
+
+        Assert.Equal($"before, on {Host}\n", await server.DoAsync("cat /run/before-marker"));
+        Assert.Equal("after: \"ü\" 100 % $HOME\n", await server.DoAsync("cat /run/after-marker"));
+        Assert.Equal("644 root /etc/provisioner/ca.pem\n644 root /etc/provisioner/join.conf\n755 root /usr/local/sbin/provisioner-certificate\n",
+            await server.DoAsync("stat --format='%a %U %n' /etc/provisioner/* /usr/local/sbin/provisioner-certificate"));
+        Assert.Equal("active\n", await server.DoAsync("systemctl is-active provisioner-renew.timer"));
+        Assert.Equal("/etc/iam/pki/server.pem: OK\n", await server.DoAsync(
+            "openssl verify -x509_strict -purpose sslclient -no-CApath -no-CAstore -CAfile /etc/provisioner/ca.pem /etc/iam/pki/server.pem"));
+        // What cloud-init keeps of the seed holds the token, and is for root alone.
+        var readable = await server.RunAsync("setpriv --reuid=nobody --regid=nogroup --clear-groups cat /var/lib/cloud/instance/user-data.txt /run/provisioner/start");
+        Assert.NotEqual(0, readable.ExitCode);
+        Assert.Equal("", readable.Output);
+    }
+
+    /// <summary>What an operator sees of it.</summary>
+    /// <returns>The seed's address, which only the host was told.</returns>
+    private async Task<string> IsToldOfAsync(ServiceProcess service, DisklessServer server)
+    {
+        var host = JsonNode.Parse(await service.DoAsync("get", "hosts", Host, "-o", "json"))!;
+        output.WriteLine(host["status"]!.ToJsonString());
+        Assert.Equal("Enrolled", Text(host["status"]!, "state"));
+        var installation = host["status"]!["installation"]!;
+        var stage = Assert.Single(installation["stages"]!.AsArray())!;
+        Assert.Equal(("start", "done"), (Text(stage, "name"), Text(stage, "state").ToLowerInvariant()));
+        Assert.InRange(stage["seconds"]!.GetValue<double>(), 0.1, 120);
+        output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"Stage start: {stage["seconds"]!.GetValue<double>():F1} s"));
+
+        var serial = (await server.DoAsync("openssl x509 -in /etc/iam/pki/server.pem -noout -serial")).Trim()["serial=".Length..].ToLowerInvariant();
+        var certificate = Assert.Single(JsonNode.Parse(await service.DoAsync("get", "certificates", Host, "-o", "json"))!["items"]!.AsArray())!;
+        Assert.Equal((serial, Host, "good"), (Text(certificate, "serial"), Text(certificate, "host"), Text(certificate, "state")));
+
+        var events = await service.EventsAsync(Host);
+        output.WriteLine(Timeline.Describe(events));
+        Timeline.AssertInOrder(events, new("http", "initrd.img"), new("http", "meta-data", "200"), new("est", "Enrolled", serial));
+        Timeline.AssertInOrder(events, new("http", "user-data", "200"), new("est", "Enrolled", serial));
+        Assert.Contains(events, e => e is { Source: "installer", Outcome: "changed", What: "Stage start began" });
+        Assert.Contains(events, e => e is { Source: "installer", Outcome: "changed" } && e.What.StartsWith("Stage start done after ", StringComparison.Ordinal));
+        Assert.DoesNotContain(events, e => e.Outcome is "refused" or "failed");
+
+        var seed = (await server.DoAsync("grep --only-matching 'ds=nocloud-net;s=[^ ]*' /proc/cmdline")).Trim()["ds=nocloud-net;s=".Length..];
+        var capability = seed.TrimEnd('/').Split('/')[^1];
+        Assert.DoesNotContain(events, e => e.ToString().Contains(capability, StringComparison.Ordinal));
+        Assert.DoesNotContain(service.Log, line => line.Contains(capability, StringComparison.Ordinal));
+        return seed;
+    }
+
+    /// <summary>Once it enrolled, nobody gets the seed again, and the server is not built again.</summary>
+    private async Task IsOverAsync(Site site, DisklessServer server, string seed)
+    {
+        var gone = await server.DoAsync($"printf 'url = \"%suser-data\"\\n' '{seed}' | curl --silent --config - --write-out '%{{http_code}}'");
+        Assert.Contains("the host enrolled", gone, StringComparison.Ordinal);
+        Assert.EndsWith("410", gone, StringComparison.Ordinal);
+
+        var before = (await site.Service.EventsAsync(Host))[^1].Id;
+        await server.PowerOffAsync();
+        await server.PowerOnAsync();
+        List<RecordedEvent> events;
+        do
+        {
+            Assert.True(server.Machine.SincePowerOn < Site.BootLimit, $"The server is not told anything:\n{site.Service.LogTail()}");
+            await Task.Delay(500);
+            events = [.. (await site.Service.EventsAsync(Host)).Where(e => e.Id > before)];
+        }
+        while (!events.Any(e => e.Source == "http" && e.Reason.Contains("it boots its own disk", StringComparison.Ordinal)));
+
+        output.WriteLine($"Switched on again:\n{Timeline.Describe(events)}");
+        Timeline.AssertNone(events, new("http", "vmlinuz"));
+        Timeline.AssertNone(events, new("http", "user-data"));
+        Assert.Equal("Enrolled", Text(JsonNode.Parse(await site.Service.DoAsync("get", "hosts", Host, "-o", "json"))!["status"]!, "state"));
+    }
+
+    private static string Text(JsonNode json, string field) => json[field]!.GetValue<string>();
+}
