@@ -2,6 +2,7 @@ using System.Net;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Provisioner.Artifacts;
+using Provisioner.Networks.Sockets;
 
 namespace Provisioner.Boot.Http;
 
@@ -25,7 +26,7 @@ internal sealed class BootHttpService(BootHttpHandler handler, BootHttpOptions o
     /// <summary>The port it listens on, also when any was asked for.</summary>
     public int Port { get; private set; } = options.Port;
 
-    /// <exception cref="IOException">The address or port cannot be listened on; says which and what to do.</exception>
+    /// <exception cref="ListenException">The address or port cannot be listened on; says which and what to do.</exception>
     public async Task StartAsync(CancellationToken cancellationToken)
     {
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
@@ -47,7 +48,7 @@ internal sealed class BootHttpService(BootHttpHandler handler, BootHttpOptions o
         }
         catch (IOException e) when (e.InnerException is AddressInUseException or null || e.GetBaseException() is System.Net.Sockets.SocketException)
         {
-            throw new IOException($"cannot listen on http {options.Address}:{options.Port}: {e.GetBaseException().Message}. Stop what uses it (ss -ltnp 'sport = :{options.Port}'), or set http.port in the configuration.", e);
+            throw ListenException.ForTcp("HTTP", "http.port", $"{options.Address}:{options.Port}", options.Port, e);
         }
         Port = new Uri(app.Urls.First()).Port;
     }

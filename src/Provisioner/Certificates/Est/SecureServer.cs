@@ -3,6 +3,7 @@ using System.Security.Authentication;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Https;
+using Provisioner.Networks.Sockets;
 
 namespace Provisioner.Certificates.Est;
 
@@ -17,7 +18,7 @@ internal sealed class SecureServer(SecureOptions options, ServerIdentity identit
     /// <summary>The port it listens on, also when any was asked for.</summary>
     public int Port { get; private set; } = options.Port;
 
-    /// <exception cref="IOException">The address or port cannot be listened on; says which and what to do.</exception>
+    /// <exception cref="ListenException">The address or port cannot be listened on; says which and what to do.</exception>
     public async Task StartAsync(CancellationToken cancellationToken)
     {
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
@@ -51,7 +52,7 @@ internal sealed class SecureServer(SecureOptions options, ServerIdentity identit
         }
         catch (IOException e) when (e.InnerException is AddressInUseException or null || e.GetBaseException() is System.Net.Sockets.SocketException)
         {
-            throw new IOException($"cannot listen on https {options.Address}:{options.Port}: {e.GetBaseException().Message}. Stop what uses it (ss -ltnp 'sport = :{options.Port}'), or set secure.port in the configuration.", e);
+            throw ListenException.ForTcp("HTTPS", "secure.port", $"{options.Address}:{options.Port}", options.Port, e);
         }
         Port = new Uri(app.Urls.First()).Port;
     }

@@ -18,6 +18,12 @@ public sealed class ListenException : Exception
     {
     }
 
+    /// <summary>As <see cref="ForUdp"/>, for what Kestrel listens with.</summary>
+    /// <param name="place">Where it should have listened.</param>
+    /// <param name="error">What Kestrel said.</param>
+    public static ListenException ForTcp(string service, string setting, string place, int port, IOException error) =>
+        new($"{service} cannot listen at {place}/tcp: {error.GetBaseException().Message.TrimEnd('.')}. Stop what uses it ('ss -ltnp sport = {port}' names it) or set {setting}.", error);
+
     /// <summary>Turns the kernel's answer into what to do about it.</summary>
     /// <param name="service">Such as <c>TFTP</c>.</param>
     /// <param name="setting">The configuration key that moves it, such as <c>tftp.port</c>.</param>
