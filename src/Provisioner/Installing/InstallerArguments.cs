@@ -35,7 +35,10 @@ internal static class InstallerArguments
                 $"BOOTIF={mac}",
                 "ip=dhcp",
             ],
-            _ => [NoCloud(context, target), "cloud-config-url=/dev/null"],
+            // Alone, without a url= to be kept from, it would be a warning of cloud-init's, which counts as a degraded boot since 23.4.
+            _ => context.Image.Spec.InstallSource is null && !context.Image.Spec.KernelArguments.Any(a => a.StartsWith("url=", StringComparison.Ordinal))
+                ? [NoCloud(context, target)]
+                : [NoCloud(context, target), "cloud-config-url=/dev/null"],
         };
     }
 
