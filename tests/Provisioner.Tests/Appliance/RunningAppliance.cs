@@ -11,6 +11,7 @@ using Provisioner.Certificates;
 using Provisioner.Certificates.Est;
 using Provisioner.Cli;
 using Provisioner.Events;
+using Provisioner.Progress;
 using Provisioner.Storage;
 using Provisioner.Tests.Certificates;
 
@@ -72,6 +73,7 @@ internal sealed class RunningAppliance : IAsyncDisposable
             Http = new HttpSettings { Address = Protocols.Ipv4Address.Parse("127.0.0.1"), Port = 0 },
             Tftp = new TftpSettings { Address = Protocols.Ipv4Address.Parse("127.0.0.1"), Port = 0 },
             Dhcp = new DhcpPorts { Port = 0, ProxyPort = 0 },
+            Syslog = new SyslogOptions { Address = Protocols.Ipv4Address.Parse("127.0.0.1"), Port = 0 },
             Secure = new SecureOptions { Address = Protocols.Ipv4Address.Parse("127.0.0.1"), Port = 0 },
             Ca = ca ?? new CertificateOptions(),
             // No test asks the internet.

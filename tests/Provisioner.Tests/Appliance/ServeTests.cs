@@ -150,6 +150,7 @@ public sealed class ServeTests : IDisposable
         tftp: { address: 127.0.0.1, port: {{tftp}} }
         dhcp: { port: 0, proxyPort: 0 }
         secure: { address: 127.0.0.1, port: 0 }
+        syslog: { address: 127.0.0.1, port: 0 }
         """);
 
     private Process Start(params string[] args) =>

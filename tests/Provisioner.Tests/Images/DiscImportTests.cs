@@ -302,6 +302,7 @@ public sealed class DiscImportTests(DiscImportTests.Shared shared) : IClassFixtu
             tftp: { address: 127.0.0.1, port: 0 }
             dhcp: { port: 0, proxyPort: 0 }
             secure: { address: 127.0.0.1, port: 0 }
+            syslog: { address: 127.0.0.1, port: 0 }
             """);
         var program = typeof(ImageStore).Assembly.Location;
         var start = new ProcessStartInfo("dotnet", [program, "serve", "--config", directory["c.yaml"]]) { RedirectStandardOutput = true, RedirectStandardError = true };
