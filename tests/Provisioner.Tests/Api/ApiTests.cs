@@ -140,7 +140,7 @@ public sealed class ApiTests : IAsyncLifetime
         Assert.StartsWith("#!ipxe\n", script, StringComparison.Ordinal);
         Assert.Contains("/images/debian-12/debian-installer/amd64/linux", script, StringComparison.Ordinal);
         Assert.Contains("linux ", await appliance.Http.GetStringAsync("hosts/web-1/render/grub"), StringComparison.Ordinal);
-        Assert.Equal(404, (await appliance.SendAsync(HttpMethod.Get, "hosts/web-1/render/kickstart")).Status);
+        Assert.Equal(404, (await appliance.SendAsync(HttpMethod.Get, "hosts/web-1/render/preseed")).Status);
         Assert.Equal(422, (await appliance.SendAsync(HttpMethod.Get, "explain/52-54-00-12-34-56?client=amiga")).Status);
         Assert.Equal(422, (await appliance.SendAsync(HttpMethod.Get, "explain/nonsense")).Status);
         Assert.Equal(before, (await appliance.GetAsync("events"))["items"]!.AsArray().Count);
@@ -170,11 +170,11 @@ public sealed class ApiTests : IAsyncLifetime
     {
         var status = await appliance.GetAsync("status");
         var planes = status["planes"]!.AsArray();
-        Assert.Equal(["api true", "http true", "secure true", "tftp true", "dhcp false", "dhcp false"], planes.Select(p => $"{p!["plane"]} {p["listens"]}"));
-        Assert.StartsWith("off: there is no Network yet", planes[4]!["reason"]!.ToString(), StringComparison.Ordinal);
+        Assert.Equal(["api true", "http true", "secure true", "tftp true", "syslog true", "dhcp false", "dhcp false"], planes.Select(p => $"{p!["plane"]} {p["listens"]}"));
+        Assert.StartsWith("off: there is no Network yet", planes[5]!["reason"]!.ToString(), StringComparison.Ordinal);
         Assert.Equal(0, (int)status["droppedJournalEntries"]!);
         await appliance.ApplyAsync(Site.Network);
-        Assert.Equal("off: Network 'lab' has dhcp: off", (await appliance.GetAsync("status"))["planes"]![4]!["reason"]!.ToString());
+        Assert.Equal("off: Network 'lab' has dhcp: off", (await appliance.GetAsync("status"))["planes"]![5]!["reason"]!.ToString());
     }
 
     [Fact]

@@ -22,6 +22,7 @@ internal sealed class RunningAppliance : IAsyncDisposable
 {
     private readonly TemporaryDirectory? ownDirectory;
     private readonly WebApplication app;
+    private bool disposed;
 
     private RunningAppliance(WebApplication app, TemporaryDirectory? ownDirectory)
     {
@@ -124,6 +125,10 @@ internal sealed class RunningAppliance : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        // A test may stop it before its fixture does.
+        if (disposed)
+            return;
+        disposed = true;
         Http.Dispose();
         await app.StopAsync();
         await app.DisposeAsync();

@@ -87,7 +87,7 @@ public sealed class CommandLineTests : IAsyncLifetime
     [InlineData("provision")]
     [InlineData("provision", "web-1", "--window", "soon")]
     [InlineData("adopt", "02:00:00:00:00:01")]
-    [InlineData("render", "web-1", "kickstart")]
+    [InlineData("render", "web-1", "preseed")]
     [InlineData("explain", "02:00:00:00:00:01", "--client", "amiga")]
     [InlineData("events", "web-1", "--limit", "0")]
     [InlineData("image", "import", "/tmp")]

@@ -67,14 +67,14 @@ public sealed class ProgressTests
     {
         Assert.Equal(HostState.Booting, At(14, answered: 0));
         Assert.Equal((HostState.Stalled, "boot"), (At(16, answered: 0), Standing(16, answered: 0).Stage));
-        Report(20, "packages", StageState.Running);
+        Report(20, "disks", StageState.Running);
         Assert.Equal(HostState.Installing, At(79));
         Assert.Equal(HostState.Stalled, At(81));
         Assert.Contains("a repository cannot be reached", Standing(81).Reason, StringComparison.Ordinal);
         Change(Start.AddMinutes(82), editor => InstallationProgress.Heard(editor, Installation));
         Assert.Equal(HostState.Installing, At(83));
         // The window ends in the middle of it.
-        Assert.Equal((HostState.Failed, "packages"), (At(121), Standing(121).Stage));
+        Assert.Equal((HostState.Failed, "disks"), (At(121), Standing(121).Stage));
     }
 
     [Fact]

@@ -220,7 +220,7 @@ public sealed class BootHttpTests : IAsyncLifetime
     {
         await using var second = new BootHttpService(handler, new BootHttpOptions { Address = IPAddress.Loopback, Port = service.Port }, NullLoggerFactory.Instance);
 
-        var e = await Assert.ThrowsAsync<IOException>(() => second.StartAsync(TestContext.Current.CancellationToken));
+        var e = await Assert.ThrowsAsync<Provisioner.Networks.Sockets.ListenException>(() => second.StartAsync(TestContext.Current.CancellationToken));
 
         Assert.Contains($"127.0.0.1:{service.Port}", e.Message);
         Assert.Contains("http.port", e.Message);
