@@ -245,16 +245,8 @@ internal static class CertificateEndpoints
     }
 
     // From "at once" to a quarter of a year.
-    private static ScalarKind<TimeSpan> Over => new("a duration", "a duration such as 14d or 2h, from 0s to 90d",
-        (string text, out TimeSpan value, out string? wrong) =>
-        {
-            wrong = null;
-            if (!Values.TryParseDuration(text, out value))
-                return false;
-            wrong = value > TimeSpan.FromDays(90) ? "is too long" : null;
-            return wrong is null;
-        },
-        value => Values.Format(value));
+    private static ScalarKind<TimeSpan> Over => Values.DurationBetween(TimeSpan.Zero, TimeSpan.FromDays(90),
+        "a duration", "a duration such as 14d or 2h, from 0s to 90d");
 
     private static Shape<RevokeBody> Revoke()
     {

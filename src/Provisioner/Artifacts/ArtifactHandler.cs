@@ -245,12 +245,7 @@ internal sealed partial class ArtifactHandler(ArtifactCache cache, ArtifactCatal
     {
         var asked = path is { } known ? ArtifactPath.Prefix + known : Resources.Texts.OneLine(TargetOf(context).Split('?')[0], 200);
         Record(context, EventOutcome.Refused, $"{context.Request.Method} {asked} → {status}", reason);
-        var body = Encoding.UTF8.GetBytes(reason + "\n");
-        context.Response.StatusCode = status;
-        context.Response.ContentType = "text/plain; charset=utf-8";
-        context.Response.ContentLength = body.Length;
-        if (!HttpMethods.IsHead(context.Request.Method))
-            await context.Response.Body.WriteAsync(body, context.RequestAborted);
+        await Refusal.SendAsync(context, status, reason);
     }
 
     private void Broke(HttpContext context, ArtifactSource source, long sent, long count, Exception e)

@@ -3,7 +3,6 @@ using System.Text;
 using System.Text.Json.Nodes;
 using Provisioner.Api;
 using Provisioner.Certificates;
-using Provisioner.Resources;
 
 namespace Provisioner.Cli;
 
@@ -116,12 +115,8 @@ internal static class AuthorityCommands
     {
         var step = new Option<string?>("--step") { Description = "Which step; without it, the one that comes next. A step that is done already changes nothing.", HelpName = string.Join('|', Steps) };
         step.AcceptOnlyFromAmong(Steps);
-        var over = new Option<string?>("--over") { Description = "With switch or resume: the time over which hosts move; 14d unless said otherwise, 0s for all at once.", HelpName = "14d" };
-        over.Validators.Add(result =>
-        {
-            if (result.GetValueOrDefault<string>() is { } text && !Values.TryParseDuration(text, out _))
-                result.AddError($"'{text}' is not a duration. Expected: a duration such as 14d or 2h.");
-        });
+        var over = ResourceCommands.Duration("--over", "With switch or resume: the time over which hosts move; 14d unless said otherwise, 0s for all at once.",
+            "14d", "a duration such as 14d or 2h");
         var algorithm = new Option<string?>("--algorithm") { Description = "With prepare: the next authority's key.", HelpName = string.Join('|', Algorithms) };
         algorithm.AcceptOnlyFromAmong(Algorithms);
         var force = new Option<bool>("--force") { Description = "With retire: though hosts still depend on it. They are shut out and have to enrol anew." };

@@ -15,12 +15,7 @@ internal static class CertificateCommands
     private static TeachingCommand Token(Screen screen, Func<ParseResult, ApiClient> connect)
     {
         var host = new Argument<string>("HOST") { Description = "The host that is to enrol." };
-        var window = new Option<string?>("--window") { Description = "How long it is good when the host is not being built; 2h unless said otherwise.", HelpName = "2h" };
-        window.Validators.Add(result =>
-        {
-            if (result.GetValueOrDefault<string>() is { } text && !Values.TryParseDuration(text, out _))
-                result.AddError($"'{text}' is not a duration. Expected: {Values.Duration.Expected}.");
-        });
+        var window = ResourceCommands.Duration("--window", "How long it is good when the host is not being built; 2h unless said otherwise.", "2h", Values.Duration.Expected);
         var output = ResourceCommands.Output("text", "json");
         var command = new TeachingCommand("token", "Give out a one-time token, by which a host enrols by hand: one that was not built here, or whose certificate ended.",
             "provisioner token web-1",

@@ -15,12 +15,7 @@ internal static class HostCommands
     private static TeachingCommand Provision(Screen screen, Func<ParseResult, ApiClient> connect)
     {
         var host = new Argument<string>("HOST") { Description = "The host to build." };
-        var window = new Option<string?>("--window") { Description = "How long it may take until the host boots its disk again; 2h unless said otherwise.", HelpName = "2h" };
-        window.Validators.Add(result =>
-        {
-            if (result.GetValueOrDefault<string>() is { } text && !Values.TryParseDuration(text, out _))
-                result.AddError($"'{text}' is not a duration. Expected: {Values.Duration.Expected}.");
-        });
+        var window = ResourceCommands.Duration("--window", "How long it may take until the host boots its disk again; 2h unless said otherwise.", "2h", Values.Duration.Expected);
         var command = new TeachingCommand("provision", "Open an Installation: at its next network boot the host is built.",
             "provisioner provision web-1",
             "provisioner provision web-1 --window 30m")

@@ -20,6 +20,18 @@ internal static class ResourceCommands
         return option;
     }
 
+    /// <summary>An option that takes a duration; it is sent as it was typed, and the service decides its bounds.</summary>
+    public static Option<string?> Duration(string name, string description, string example, string expected)
+    {
+        var option = new Option<string?>(name) { Description = description, HelpName = example };
+        option.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<string>() is { } text && !Values.TryParseDuration(text, out _))
+                result.AddError($"'{text}' is not a duration. Expected: {expected}.");
+        });
+        return option;
+    }
+
     /// <summary>A kind, by any of its names.</summary>
     private static Argument<string> Kind()
     {

@@ -92,25 +92,21 @@ internal static class Values
         },
         value => value, "boolean");
 
-    public static readonly ScalarKind<TimeSpan> Duration = new("a duration", "whole days, hours, minutes and seconds such as 1h, 30m, 90s or 1h30m, from 1m to 30d",
-        (string text, out TimeSpan value, out string? wrong) =>
-        {
-            wrong = null;
-            if (!TryParseDuration(text, out value))
-                return false;
-            wrong = value < TimeSpan.FromMinutes(1) ? "is too short" : value > TimeSpan.FromDays(30) ? "is too long" : null;
-            return wrong is null;
-        },
-        value => Format(value));
+    public static readonly ScalarKind<TimeSpan> Duration = DurationBetween(TimeSpan.FromMinutes(1), TimeSpan.FromDays(30), "a duration",
+        "whole days, hours, minutes and seconds such as 1h, 30m, 90s or 1h30m, from 1m to 30d");
 
     /// <summary>A number of days such as <c>90d</c>.</summary>
-    public static ScalarKind<TimeSpan> Days(int minimum, int maximum) => new("a time in days", $"whole days such as 90d, from {minimum}d to {maximum}d",
+    public static ScalarKind<TimeSpan> Days(int minimum, int maximum) => DurationBetween(TimeSpan.FromDays(minimum), TimeSpan.FromDays(maximum),
+        "a time in days", $"whole days such as 90d, from {minimum}d to {maximum}d");
+
+    /// <summary>A duration from <paramref name="minimum"/> to <paramref name="maximum"/>, both allowed; <paramref name="expected"/> says so in words.</summary>
+    public static ScalarKind<TimeSpan> DurationBetween(TimeSpan minimum, TimeSpan maximum, string name, string expected) => new(name, expected,
         (string text, out TimeSpan value, out string? wrong) =>
         {
             wrong = null;
             if (!TryParseDuration(text, out value))
                 return false;
-            wrong = value < TimeSpan.FromDays(minimum) ? "is too short" : value > TimeSpan.FromDays(maximum) ? "is too long" : null;
+            wrong = value < minimum ? "is too short" : value > maximum ? "is too long" : null;
             return wrong is null;
         },
         value => Format(value));

@@ -196,12 +196,7 @@ internal sealed class SeedEndpoint(
     {
         // The capability itself is in no event and in no answer.
         Record(EventOutcome.Refused, host, $"{context.Request.Method} {Prefix}…/{Texts.OneLine(name, 60)} → {status}", reason);
-        var body = Encoding.UTF8.GetBytes(reason + "\n");
-        context.Response.StatusCode = status;
-        context.Response.ContentType = "text/plain; charset=utf-8";
-        context.Response.ContentLength = body.Length;
-        if (!HttpMethods.IsHead(context.Request.Method))
-            await context.Response.Body.WriteAsync(body, context.RequestAborted);
+        await Refusal.SendAsync(context, status, reason);
     }
 
     private void Record(EventOutcome outcome, Host? host, string what, string reason) => journal.Record(new Event

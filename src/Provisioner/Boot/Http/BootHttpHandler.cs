@@ -34,7 +34,7 @@ internal sealed class BootHttpHandler(
         if (!isHead && !HttpMethods.IsGet(request.Method))
         {
             response.Headers.Allow = "GET, HEAD";
-            await RefuseAsync(context, StatusCodes.Status405MethodNotAllowed, "the boot plane is read-only: GET and HEAD");
+            await Refusal.SendAsync(context, StatusCodes.Status405MethodNotAllowed, "the boot plane is read-only: GET and HEAD");
             return;
         }
 
@@ -46,7 +46,7 @@ internal sealed class BootHttpHandler(
         RecordSighting(path, mac, query, client);
         if (lookup.Asset is not { } asset)
         {
-            await RefuseAsync(context, StatusCodes.Status404NotFound, lookup.Refusal!);
+            await Refusal.SendAsync(context, StatusCodes.Status404NotFound, lookup.Refusal!);
             Record(EventOutcome.Refused, mac, $"{request.Method} {path} → 404", lookup.Refusal!);
             return;
         }
@@ -58,7 +58,7 @@ internal sealed class BootHttpHandler(
         if (status == StatusCodes.Status416RangeNotSatisfiable)
         {
             response.Headers.ContentRange = $"bytes */{asset.Length}";
-            await RefuseAsync(context, status, $"the file has {asset.Length} bytes");
+            await Refusal.SendAsync(context, status, $"the file has {asset.Length} bytes");
             return;
         }
         if (status == StatusCodes.Status206PartialContent)
@@ -118,16 +118,6 @@ internal sealed class BootHttpHandler(
         }
         if (sent.Bytes < count)
             throw new OperationCanceledException(stop);
-    }
-
-    private static async Task RefuseAsync(HttpContext context, int status, string reason)
-    {
-        var body = BootScripts.Encode(reason + "\n");
-        context.Response.StatusCode = status;
-        context.Response.ContentType = "text/plain; charset=utf-8";
-        context.Response.ContentLength = body.Length;
-        if (!HttpMethods.IsHead(context.Request.Method))
-            await context.Response.Body.WriteAsync(body, context.RequestAborted);
     }
 
     private static MacAddress? MacOf(string path)

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net;
 using System.Text;
 using Microsoft.Net.Http.Headers;
+using Provisioner.Boot.Http;
 using Provisioner.Events;
 using Provisioner.Protocols.Est;
 using Provisioner.Storage;
@@ -29,7 +30,7 @@ internal sealed class EstEndpoints(
         foreach (var operation in Unsupported)
         {
             app.MapPost($"{Root}/{operation}", (HttpContext context) =>
-                RefuseAsync(context, StatusCodes.Status501NotImplemented, $"{operation} is not offered here: a host makes its own key and uses simpleenroll"));
+                Refusal.SendAsync(context, StatusCodes.Status501NotImplemented, $"{operation} is not offered here: a host makes its own key and uses simpleenroll"));
         }
     }
 
@@ -55,7 +56,7 @@ internal sealed class EstEndpoints(
                 context.Response.ContentLength = 0;
                 return;
             }
-            await RefuseAsync(context, StatusCodes.Status401Unauthorized, "HTTP Basic is needed: the Installation's id and its one-time token");
+            await Refusal.SendAsync(context, StatusCodes.Status401Unauthorized, "HTTP Basic is needed: the Installation's id and its one-time token");
             return;
         }
         // Before the body is looked at: whoever has no token gets no work done.
@@ -73,7 +74,7 @@ internal sealed class EstEndpoints(
     {
         if (PresentedCertificate.Of(context) is not { } present)
         {
-            await RefuseAsync(context, StatusCodes.Status403Forbidden, "a client certificate is needed: the one to renew");
+            await Refusal.SendAsync(context, StatusCodes.Status403Forbidden, "a client certificate is needed: the one to renew");
             return;
         }
         var host = EnrolmentDecision.Recorded(present, state.Snapshot)?.Host;
@@ -81,7 +82,7 @@ internal sealed class EstEndpoints(
         {
             // Whoever can make a certificate of his own gets no more than this.
             Record(context, EventOutcome.Refused, null, "Renewal refused", $"the client certificate '{Resources.Texts.OneLine(context.Connection.ClientCertificate!.Subject, 100)}' was not issued by this appliance");
-            await RefuseAsync(context, StatusCodes.Status403Forbidden, "the client certificate was not issued by this appliance");
+            await Refusal.SendAsync(context, StatusCodes.Status403Forbidden, "the client certificate was not issued by this appliance");
             return;
         }
         if (await ReadRequestAsync(context, host) is var (request, hash))
@@ -106,7 +107,7 @@ internal sealed class EstEndpoints(
                 Record(context, EventOutcome.Refused, host, renews ? "Renewal refused" : "Enrolment refused", refused.Reason);
                 if (renews && host is not null)
                     await KeepRefusalAsync(host, refused.Reason);
-                await RefuseAsync(context, refused.Cause switch
+                await Refusal.SendAsync(context, refused.Cause switch
                 {
                     RefusalCause.NotAuthenticated => StatusCodes.Status401Unauthorized,
                     RefusalCause.NotAllowed => StatusCodes.Status403Forbidden,
@@ -151,11 +152,11 @@ internal sealed class EstEndpoints(
         if (verdict.RetryAfter is { } wait)
         {
             context.Response.Headers.RetryAfter = Seconds(wait);
-            await RefuseAsync(context, StatusCodes.Status429TooManyRequests, "too many wrong tokens");
+            await Refusal.SendAsync(context, StatusCodes.Status429TooManyRequests, "too many wrong tokens");
             return;
         }
         context.Response.Headers.WWWAuthenticate = "Basic realm=\"the Installation's id and its one-time token\", charset=\"UTF-8\"";
-        await RefuseAsync(context, StatusCodes.Status401Unauthorized, "the Installation or its token is wrong");
+        await Refusal.SendAsync(context, StatusCodes.Status401Unauthorized, "the Installation or its token is wrong");
     }
 
     /// <summary>The request in the body, or null when it was refused and answered.</summary>
@@ -169,7 +170,7 @@ internal sealed class EstEndpoints(
         else if (EstMessage.TryDecode(body, out var der, out reason) && CertificateSigningRequest.TryParse(der, out var request, out reason))
             return (request, CertificateQuestion.HashOf(der));
         Record(context, EventOutcome.Refused, host, "Certificate request refused", reason!);
-        await RefuseAsync(context, status, reason!);
+        await Refusal.SendAsync(context, status, reason!);
         return null;
     }
 
@@ -217,17 +218,7 @@ internal sealed class EstEndpoints(
     private static Task PutOffAsync(HttpContext context, string reason, TimeSpan wait)
     {
         context.Response.Headers.RetryAfter = Seconds(wait);
-        return RefuseAsync(context, StatusCodes.Status503ServiceUnavailable, reason);
-    }
-
-    // RFC 7030 §4.2.3: what a person can read.
-    internal static async Task RefuseAsync(HttpContext context, int status, string reason)
-    {
-        var body = Encoding.UTF8.GetBytes(reason + "\n");
-        context.Response.StatusCode = status;
-        context.Response.ContentType = "text/plain; charset=utf-8";
-        context.Response.ContentLength = body.Length;
-        await context.Response.Body.WriteAsync(body, context.RequestAborted);
+        return Refusal.SendAsync(context, StatusCodes.Status503ServiceUnavailable, reason);
     }
 
     private static string Seconds(TimeSpan wait) => ((int)Math.Ceiling(wait.TotalSeconds)).ToString(CultureInfo.InvariantCulture);

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Provisioner.Boot.Http;
 using Provisioner.Hosts;
 using Provisioner.Resources;
 using Provisioner.Storage;
@@ -24,7 +25,7 @@ internal sealed class SelfEndpoints(CurrentState state, StateWriter writer, Time
         var (snapshot, now) = (state.Snapshot, time.GetUtcNow());
         if (PresentedCertificate.HostOf(context, snapshot, now, evenOver: false, out var refusal) is not { } certificate)
         {
-            await EstEndpoints.RefuseAsync(context, StatusCodes.Status403Forbidden, refusal);
+            await Refusal.SendAsync(context, StatusCodes.Status403Forbidden, refusal);
             return;
         }
         var plan = RenewalPlan.For(certificate, snapshot);
@@ -37,14 +38,14 @@ internal sealed class SelfEndpoints(CurrentState state, StateWriter writer, Time
         var now = time.GetUtcNow();
         if (PresentedCertificate.HostOf(context, state.Snapshot, now, evenOver: true, out var refusal) is not { } certificate)
         {
-            await EstEndpoints.RefuseAsync(context, StatusCodes.Status403Forbidden, refusal);
+            await Refusal.SendAsync(context, StatusCodes.Status403Forbidden, refusal);
             return;
         }
         var buffer = new byte[MaximumReport + 1];
         var length = await context.Request.Body.ReadAtLeastAsync(buffer, buffer.Length, throwOnEndOfStream: false, context.RequestAborted);
         if (length > MaximumReport)
         {
-            await EstEndpoints.RefuseAsync(context, StatusCodes.Status413PayloadTooLarge, $"a report has at most {MaximumReport} bytes");
+            await Refusal.SendAsync(context, StatusCodes.Status413PayloadTooLarge, $"a report has at most {MaximumReport} bytes");
             return;
         }
         if (TryRead(buffer.AsMemory(0, length), certificate.Host, now, out var report, out var wrong))
@@ -62,11 +63,11 @@ internal sealed class SelfEndpoints(CurrentState state, StateWriter writer, Time
             catch (StoreException e)
             {
                 context.Response.Headers.RetryAfter = "30";
-                await EstEndpoints.RefuseAsync(context, StatusCodes.Status503ServiceUnavailable, e.Message);
+                await Refusal.SendAsync(context, StatusCodes.Status503ServiceUnavailable, e.Message);
             }
             return;
         }
-        await EstEndpoints.RefuseAsync(context, StatusCodes.Status400BadRequest, wrong);
+        await Refusal.SendAsync(context, StatusCodes.Status400BadRequest, wrong);
     }
 
     private static bool TryRead(ReadOnlyMemory<byte> body, string host, DateTimeOffset now, out HostReport report, out string wrong)
