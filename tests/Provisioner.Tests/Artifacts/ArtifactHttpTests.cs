@@ -340,6 +340,8 @@ public sealed class ArtifactHttpTests : IAsyncLifetime
         await site.Http.GetByteArrayAsync("up/d.deb");
         Assert.Equal(["files/kept", "up/a.deb", "up/c.deb", "up/d.deb"], await PathsAsync(site, 4));
         Assert.Equal(3_500_000, site.Store.Size);
+        // It says so once it has removed them.
+        await WaitAsync(() => site.Events().Any(e => e.What.StartsWith("evicted 1", StringComparison.Ordinal)));
         Assert.Contains(site.Events(), e => e.What.Contains("up/b.deb", StringComparison.Ordinal) && e.What.StartsWith("evicted 1", StringComparison.Ordinal));
 
         time.Advance(TimeSpan.FromDays(20));
@@ -428,9 +430,14 @@ public sealed class ArtifactHttpTests : IAsyncLifetime
     // A client has its last octet before the sweep that follows.
     private static async Task<string[]> PathsAsync(ArtifactSite site, int count)
     {
-        for (var i = 0; i < 100 && site.Store.All().Count != count; i++)
-            await Task.Delay(20);
+        await WaitAsync(() => site.Store.All().Count == count);
         return Paths(site);
+    }
+
+    private static async Task WaitAsync(Func<bool> until)
+    {
+        for (var i = 0; i < 100 && !until(); i++)
+            await Task.Delay(20);
     }
 
     private static HttpRequestMessage With(string path, string header, string value)

@@ -8,7 +8,9 @@ using static Provisioner.Tests.Artifacts.ArtifactSite;
 
 namespace Provisioner.Tests.Artifacts;
 
-/// <summary>A rack that starts at once.</summary>
+/// <summary>A rack that starts at once. Measures the memory of the whole process, so nothing else may run meanwhile.</summary>
+[CollectionDefinition(nameof(ArtifactLoadTests), DisableParallelization = true)]
+[Collection(nameof(ArtifactLoadTests))]
 public sealed class ArtifactLoadTests
 {
     private const int Clients = 200;
