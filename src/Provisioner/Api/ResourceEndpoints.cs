@@ -16,7 +16,7 @@ internal static class ResourceEndpoints
         foreach (var kind in ResourceKind.All)
         {
             api.MapGet($"/{kind.Plural}", (CurrentState state, EventLog events, TimeProvider time) =>
-                Json.Answer(Json.List(All(kind, state.Snapshot).Select(resource => Write(resource, state.Snapshot, events, time)))));
+                Json.Answer(Json.List(state.Snapshot.All(kind.Name).Select(resource => Write(resource, state.Snapshot, events, time)))));
             api.MapGet($"/{kind.Plural}/{{name}}", (string name, CurrentState state, EventLog events, TimeProvider time) =>
                 Json.Answer(Write(Find(kind, name, state.Snapshot), state.Snapshot, events, time)));
             api.MapDelete($"/{kind.Plural}/{{name}}", (string name, HttpContext context, StateWriter writer, CurrentState state, ImageStore images) =>
@@ -26,7 +26,7 @@ internal static class ResourceEndpoints
 
     /// <summary>The resource, or the refusal that says what there is instead.</summary>
     public static IResource Find(ResourceKind kind, string name, Snapshot snapshot) =>
-        All(kind, snapshot).FirstOrDefault(resource => resource.Metadata.Name == name) ?? throw NotFound(kind, name, snapshot);
+        snapshot.All(kind.Name).FirstOrDefault(resource => resource.Metadata.Name == name) ?? throw NotFound(kind, name, snapshot);
 
     private static async Task<IResult> ApplyAsync(HttpContext context, StateWriter writer, CurrentState state, TimeProvider time, bool dryRun = false)
     {
@@ -61,15 +61,6 @@ internal static class ResourceEndpoints
         return Json.Answer(new JsonObject { ["kind"] = kind.Name, ["name"] = name, ["result"] = "deleted" });
     }
 
-    private static IEnumerable<IResource> All(ResourceKind kind, Snapshot snapshot) => kind.Name switch
-    {
-        "Host" => snapshot.Hosts.Values,
-        "Profile" => snapshot.Profiles.Values,
-        "Image" => snapshot.Images.Values,
-        "Network" => snapshot.Networks.Values,
-        _ => [],
-    };
-
     private static JsonObject Write(IResource resource, Snapshot snapshot, EventLog events, TimeProvider time)
     {
         var json = ResourceWriter.ToJson(resource);
@@ -96,7 +87,7 @@ internal static class ResourceEndpoints
 
     private static ChangeRefusedException NotFound(ResourceKind kind, string name, Snapshot snapshot)
     {
-        var names = All(kind, snapshot).Select(r => r.Metadata.Name).ToList();
+        var names = snapshot.All(kind.Name).Select(r => r.Metadata.Name).ToList();
         var nearest = Spelling.Nearest(name, names);
         var hint = nearest is not null ? $" Did you mean '{nearest}'?"
             : names.Count == 0 ? $" There is no {kind.Name} yet."

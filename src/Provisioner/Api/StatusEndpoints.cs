@@ -31,6 +31,7 @@ internal static class StatusEndpoints
                 ["profiles"] = state.Snapshot.Profiles.Count,
                 ["images"] = state.Snapshot.Images.Count,
                 ["networks"] = state.Snapshot.Networks.Count,
+                ["clusters"] = state.Snapshot.Clusters.Count,
                 ["discovered"] = state.Snapshot.Discovered.Count,
                 ["certificates"] = state.Snapshot.Certificates.Values.Count(c => c.Purpose == Certificates.CertificatePurpose.Host),
             },

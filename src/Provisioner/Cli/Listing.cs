@@ -45,6 +45,11 @@ internal sealed record Listing(string Singular, string Plural, string Short, str
             new("INTERFACE", (json, _) => json.At("spec.interface") is { Length: > 0 } name ? name : "(relay)"), new("RANGE", "spec.range"),
             new("GATEWAY", "spec.gateway", true), new("ADVERTISE", "spec.advertise", true),
         ]),
+        new("cluster", "clusters", "c", "There is no cluster yet. One names its region: provisioner apply -f cluster.yaml",
+        [
+            new("NAME", "metadata.name"), new("REGION", "spec.region"), new("VERSION", "spec.kubernetesVersion"), new("CREDENTIALS", "spec.credentialProvider"),
+            new("CNI", "spec.cni"), new("ACCESS", "spec.endpointAccess", true), new("NODES", "spec.remoteNodeNetworks", true), new("ENDPOINT", "spec.endpoint", true),
+        ]),
         new("discovered", "discovered", "d", "No unknown machine has asked yet.",
         [
             new("MAC", "macAddress"), new("MACHINE", (json, _) => Machine(json)), new("ARCH", "architecture"), new("ADDRESS", "address"),

@@ -20,7 +20,8 @@ internal static class StatusCommand
                 return CommandLine.Done;
             }
             screen.Output.WriteLine($"provisioner {status.At("version")}, up for {Words.Age(status.At("startedAt"), screen.Time)}, data in {status.At("dataDirectory")}");
-            screen.Output.WriteLine(string.Join(", ", status["counts"]!.AsObject().Select(count => $"{count.Value} {count.Key}")));
+            foreach (var line in screen.Wrap(string.Join(", ", status["counts"]!.AsObject().Select(count => $"{count.Value} {count.Key}")), 0))
+                screen.Output.WriteLine(line);
             if (status.At("droppedJournalEntries") is not "0" and var dropped)
                 screen.Output.WriteLine(screen.Red($"{dropped} events were lost because storage did not keep up"));
             if (status.At("alerts") is not ("" or "0") and var alerts)

@@ -1,5 +1,6 @@
 using Provisioner.Boot;
 using Provisioner.Installing;
+using Provisioner.Joining;
 using Provisioner.Resources;
 
 namespace Provisioner.Profiles;
@@ -21,6 +22,12 @@ public sealed record ProfileSpec
     public BootChain BootChain { get; init; } = BootChain.Auto;
 
     public BootOptions? Boot { get; init; }
+
+    /// <summary>The cluster its hosts join; null for hosts that join none.</summary>
+    public string? Cluster { get; init; }
+
+    /// <summary>What its hosts are as nodes of <see cref="Cluster"/>.</summary>
+    public NodeOptions? Node { get; init; }
 
     /// <summary>How it is installed unattended; without it the image's own installer asks.</summary>
     public InstallOptions? Install { get; init; }

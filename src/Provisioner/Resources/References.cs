@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Provisioner.Boot;
+using Provisioner.Clusters;
 using Provisioner.Images;
 using Provisioner.Installing;
 using Provisioner.Networks;
@@ -20,6 +21,7 @@ internal sealed class References
     private readonly Dictionary<string, Profile> profiles;
     private readonly Dictionary<string, Image> images;
     private readonly Dictionary<string, Network> networks;
+    private readonly Dictionary<string, Cluster> clusters;
     private readonly HashSet<(string Kind, string Name)> applied = [];
     private readonly List<Mistake> mistakes = [];
 
@@ -29,6 +31,7 @@ internal sealed class References
         profiles = new(stored.Profiles);
         images = new(stored.Images);
         networks = new(stored.Networks);
+        clusters = new(stored.Clusters);
         var first = new Dictionary<(string, string), int>();
         foreach (var document in documents)
         {
@@ -54,6 +57,9 @@ internal sealed class References
                     break;
                 case Network network:
                     networks[network.Name] = network;
+                    break;
+                case Cluster cluster:
+                    clusters[cluster.Name] = cluster;
                     break;
             }
         }
@@ -155,6 +161,8 @@ internal sealed class References
 
     private void CheckProfile(ResourceDocument document, Profile profile)
     {
+        if (profile.Spec.Cluster is { } cluster && !clusters.ContainsKey(cluster))
+            Missing(document, "spec.cluster", "Cluster", cluster, clusters.Keys);
         if (!images.TryGetValue(profile.Spec.Image, out var image))
         {
             Missing(document, "spec.image", "Image", profile.Spec.Image, images.Keys);

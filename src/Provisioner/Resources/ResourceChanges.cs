@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Provisioner.Clusters;
 using Provisioner.Events;
 using Provisioner.Images;
 using Provisioner.Networks;
@@ -77,6 +78,9 @@ public static class ResourceChanges
             case Network:
                 editor.RemoveNetwork(name);
                 break;
+            case Cluster:
+                editor.RemoveCluster(name);
+                break;
         }
         RecordChange(editor, stored, "deleted", "deleted", actor);
         return stored;
@@ -106,6 +110,7 @@ public static class ResourceChanges
     private static IEnumerable<string> Users(StateEditor editor, IResource resource) => resource switch
     {
         Profile profile => editor.Snapshot.Hosts.Values.Where(h => h.Spec.Profile == profile.Name).Select(h => $"Host {h.Name}"),
+        Cluster cluster => editor.Snapshot.Profiles.Values.Where(p => p.Spec.Cluster == cluster.Name).Select(p => $"Profile {p.Name}"),
         Image image => editor.Snapshot.Profiles.Values.Where(p => p.Spec.Image == image.Name).Select(p => $"Profile {p.Name}"),
         Host host when editor.Snapshot.Installations.GetValueOrDefault(host.Name) is { } i && i.IsOpenAt(editor.Now) =>
             [$"the Installation open until {i.ClosesAt:u}; cancel it first"],

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Provisioner.Clusters;
 using Provisioner.Hosts;
 using Provisioner.Images;
 using Provisioner.Networks;
@@ -23,8 +24,11 @@ public abstract class ResourceKind
     public static ResourceKind Network { get; } = new Of<Network, NetworkSpec>("Network", "networks", "net", 63, NetworkFields.Spec,
         (metadata, spec) => new Network(metadata, spec), network => network.Spec, _ => null);
 
-    /// <summary>All of them, in the order in which one may refer to the next: images, profiles, networks, hosts.</summary>
-    public static IReadOnlyList<ResourceKind> All { get; } = [Image, Profile, Network, Host];
+    public static ResourceKind Cluster { get; } = new Of<Cluster, ClusterSpec>("Cluster", "clusters", "c", 63, ClusterFields.Spec,
+        (metadata, spec) => new Cluster(metadata, spec), cluster => cluster.Spec, _ => null);
+
+    /// <summary>All of them, in the order in which one may refer to the next.</summary>
+    public static IReadOnlyList<ResourceKind> All { get; } = [Image, Cluster, Profile, Network, Host];
 
     private ResourceKind(string name, string plural, string shortName)
     {

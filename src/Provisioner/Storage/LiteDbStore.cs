@@ -4,6 +4,7 @@ using System.Text;
 using LiteDB;
 using LiteDB.Engine;
 using Provisioner.Certificates;
+using Provisioner.Clusters;
 using Provisioner.Events;
 using Provisioner.Hosts;
 using Provisioner.Images;
@@ -115,6 +116,7 @@ internal sealed class LiteDbStore : IStore
                 Profiles = empty.Profiles.AddRange(Load<Profile>(db, Profiles).Select(p => KeyValuePair.Create(p.Name, p))),
                 Images = empty.Images.AddRange(Load<Image>(db, Images).Select(i => KeyValuePair.Create(i.Name, i))),
                 Networks = empty.Networks.AddRange(Load<Network>(db, Networks).Select(n => KeyValuePair.Create(n.Name, n))),
+                Clusters = empty.Clusters.AddRange(Load<Cluster>(db, Clusters).Select(c => KeyValuePair.Create(c.Name, c))),
                 Discovered = empty.Discovered.AddRange(Load<Discovered>(db, Discovered).Select(d => KeyValuePair.Create(d.MacAddress, d))),
                 Installations = empty.Installations.AddRange(latest),
                 HostByInstallation = empty.HostByInstallation.AddRange(latest.Values.Select(i => KeyValuePair.Create(i.Id, i.Host))),
@@ -250,7 +252,7 @@ internal sealed class LiteDbStore : IStore
 
     private const string Hosts = "hosts", Profiles = "profiles", Images = "images", Networks = "networks",
         Discovered = "discovered", Installations = "installations", Leases = "leases", Events = "events", MetaName = "meta",
-        Authorities = "authorities", Certificates = "certificates", HostReports = "hostReports", Alerts = "alerts";
+        Authorities = "authorities", Certificates = "certificates", HostReports = "hostReports", Alerts = "alerts", Clusters = "clusters";
 
     // What the journal keeps as well.
     private static readonly RecordKind[] JournaledKinds = [RecordKind.Authority, RecordKind.Certificate];
@@ -267,6 +269,7 @@ internal sealed class LiteDbStore : IStore
         RecordKind.Certificate => Certificates,
         RecordKind.HostReport => HostReports,
         RecordKind.Alert => Alerts,
+        RecordKind.Cluster => Clusters,
         _ => Leases,
     };
 

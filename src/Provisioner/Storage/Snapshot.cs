@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Provisioner.Certificates;
+using Provisioner.Clusters;
 using Provisioner.Events;
 using Provisioner.Hosts;
 using Provisioner.Images;
@@ -31,6 +32,8 @@ public sealed record Snapshot
     public ImmutableSortedDictionary<string, Image> Images { get; init; } = ImmutableSortedDictionary.Create<string, Image>(StringComparer.Ordinal);
 
     public ImmutableSortedDictionary<string, Network> Networks { get; init; } = ImmutableSortedDictionary.Create<string, Network>(StringComparer.Ordinal);
+
+    public ImmutableSortedDictionary<string, Cluster> Clusters { get; init; } = ImmutableSortedDictionary.Create<string, Cluster>(StringComparer.Ordinal);
 
     public ImmutableDictionary<MacAddress, Discovered> Discovered { get; init; } = ImmutableDictionary<MacAddress, Discovered>.Empty;
 
@@ -90,6 +93,7 @@ public sealed record Snapshot
         "Profile" => Profiles.GetValueOrDefault(name),
         "Image" => Images.GetValueOrDefault(name),
         "Network" => Networks.GetValueOrDefault(name),
+        "Cluster" => Clusters.GetValueOrDefault(name),
         _ => null,
     };
 
@@ -100,6 +104,7 @@ public sealed record Snapshot
         "Profile" => Profiles.Values,
         "Image" => Images.Values,
         "Network" => Networks.Values,
+        "Cluster" => Clusters.Values,
         _ => [],
     };
 

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Provisioner.Certificates;
+using Provisioner.Clusters;
 using Provisioner.Events;
 using Provisioner.Hosts;
 using Provisioner.Images;
@@ -88,6 +89,14 @@ public sealed class StateEditor
         Snapshot = Snapshot with { Networks = Snapshot.Networks.SetItem(network.Name, network) };
         writes[new(RecordKind.Network, network.Name)] = network;
         return network;
+    }
+
+    public Cluster Put(Cluster cluster)
+    {
+        cluster = cluster with { Metadata = Stamp(cluster.Metadata, before.Clusters.GetValueOrDefault(cluster.Name)?.Metadata) };
+        Snapshot = Snapshot with { Clusters = Snapshot.Clusters.SetItem(cluster.Name, cluster) };
+        writes[new(RecordKind.Cluster, cluster.Name)] = cluster;
+        return cluster;
     }
 
     public void Put(Installation installation)
@@ -213,6 +222,9 @@ public sealed class StateEditor
                 case Network network:
                     Put(network);
                     break;
+                case Cluster cluster:
+                    Put(cluster);
+                    break;
             }
         }
     }
@@ -255,6 +267,12 @@ public sealed class StateEditor
         writes[new(RecordKind.Network, name)] = null;
     }
 
+    public void RemoveCluster(string name)
+    {
+        Snapshot = Snapshot with { Clusters = Snapshot.Clusters.Remove(name) };
+        writes[new(RecordKind.Cluster, name)] = null;
+    }
+
     public void RemoveDiscovered(MacAddress mac)
     {
         if (!Snapshot.Discovered.ContainsKey(mac))
@@ -288,6 +306,7 @@ internal enum RecordKind
     Certificate,
     HostReport,
     Alert,
+    Cluster,
 }
 
 /// <summary>The key of one stored record.</summary>

@@ -149,7 +149,7 @@ public sealed class CommandLineTests : IAsyncLifetime
             editor.Record(new Event { At = editor.Now, Source = EventSource.ProxyDhcp, Outcome = EventOutcome.Silent, Host = "web-1", What = string.Join(' ', Enumerable.Repeat("word", 60)), Reason = string.Join(' ', Enumerable.Repeat("because", 40)) });
             return 0;
         });
-        foreach (var args in new[] { new[] { "get", "hosts" }, ["get", "profiles"], ["get", "images"], ["get", "networks"], ["get", "discovered"], ["events", "web-1"], ["status"], ["explain", "52:54:00:12:34:56"], ["image", "list"] })
+        foreach (var args in new[] { new[] { "get", "hosts" }, ["get", "profiles"], ["get", "images"], ["get", "networks"], ["get", "clusters"], ["get", "discovered"], ["events", "web-1"], ["status"], ["explain", "52:54:00:12:34:56"], ["image", "list"] })
         {
             foreach (var line in (await appliance.RunAsync(args)).Succeeded().Split('\n'))
                 Assert.True(line.Length <= 80 || line.Contains(appliance.SocketPath, StringComparison.Ordinal) || line.Contains("up for", StringComparison.Ordinal), $"{string.Join(' ', args)}: {line}");

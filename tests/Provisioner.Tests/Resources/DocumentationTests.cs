@@ -6,7 +6,7 @@ namespace Provisioner.Tests.Resources;
 /// <summary>docs/resources.md says what the declarations say: a key without its row, or a row that is out of date, fails here.</summary>
 public sealed class DocumentationTests
 {
-    public static TheoryData<string> Kinds { get; } = new("Host", "Profile", "Image", "Network");
+    public static TheoryData<string> Kinds { get; } = new("Host", "Profile", "Image", "Network", "Cluster");
 
     [Theory]
     [MemberData(nameof(Kinds))]

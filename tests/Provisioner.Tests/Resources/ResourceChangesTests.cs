@@ -27,6 +27,10 @@ public sealed class ResourceChangesTests
         kind: Network
         metadata: {name: rack}
         spec: {subnet: 10.77.0.0/24, interface: eth1, range: 10.77.0.100-10.77.0.199, gateway: 10.77.0.1, advertise: 10.77.0.2}
+        ---
+        kind: Cluster
+        metadata: {name: prod}
+        spec: {region: eu-west-1, kubernetesVersion: "1.34", remoteNodeNetworks: 10.77.0.0/24}
         """;
 
     private Snapshot state = Snapshot.Empty;
@@ -36,10 +40,10 @@ public sealed class ResourceChangesTests
     [Fact]
     public void Creates_configures_or_leaves_each_document()
     {
-        Assert.Equal([ApplyResult.Unchanged, ApplyResult.Unchanged, ApplyResult.Unchanged, ApplyResult.Unchanged], Apply(Rack).Select(o => o.Result));
+        Assert.All(Apply(Rack), o => Assert.Equal(ApplyResult.Unchanged, o.Result));
         Assert.Equal(1, state.Hosts["a"].Metadata.ResourceVersion);
         Assert.Equal([new("Host", "a", ApplyResult.Configured), new("Profile", "worker", ApplyResult.Unchanged), new("Image", "debian", ApplyResult.Unchanged),
-            new("Network", "rack", ApplyResult.Unchanged), new ApplyOutcome("Host", "b", ApplyResult.Created)],
+            new("Network", "rack", ApplyResult.Unchanged), new("Cluster", "prod", ApplyResult.Unchanged), new ApplyOutcome("Host", "b", ApplyResult.Created)],
             Apply(Rack.Replace("name: a}", "name: a, labels: {x: y}}", StringComparison.Ordinal) + "\n---\nkind: Host\nmetadata: {name: b}\nspec: {macAddresses: [\"52:54:00:00:00:0b\"], architecture: arm64}"));
         Assert.Equal(2, state.Hosts["a"].Metadata.ResourceVersion);
         Assert.Equal(Now, state.Hosts["a"].Metadata.CreatedAt);

@@ -1,8 +1,10 @@
 using System.Collections.Immutable;
 using CsCheck;
 using Provisioner.Boot;
+using Provisioner.Clusters;
 using Provisioner.Hosts;
 using Provisioner.Images;
+using Provisioner.Installing;
 using Provisioner.Networks;
 using Provisioner.Profiles;
 using Provisioner.Protocols;
@@ -120,7 +122,29 @@ internal static class ResourceGen
             });
         });
 
-    public static readonly Gen<IResource> Any = Gen.OneOf(Host.Select(r => (IResource)r), Profile.Select(r => (IResource)r), Image.Select(r => (IResource)r), Network.Select(r => (IResource)r));
+    private static readonly Gen<ClusterSpec> ClusterSpec = Gen.Select(
+        Gen.Select(Gen.OneOf("eu-west-1", "us-gov-east-1"), Gen.OneOf("1.30", "1.34.2"), Gen.Enum<CredentialProvider>(), Gen.Enum<EndpointAccess>()),
+        Gen.Select(Option(Gen.OneOf("Prod_1", "no")), Gen.Bool, Gen.Bool, Gen.Enum<PodNetwork>(), OptionOf(Gen.Int[1, 65_535])),
+        (a, b) => new ClusterSpec
+        {
+            EksName = b.Item1,
+            Region = a.Item1,
+            KubernetesVersion = a.Item2,
+            CredentialProvider = a.Item3,
+            EndpointAccess = a.Item4,
+            ServiceCidr = null,
+            RemoteNodeNetworks = b.Item2 ? [Ipv4Cidr.Parse("10.77.0.0/24"), Ipv4Cidr.Parse("10.78.0.0/24")] : [],
+            RemotePodNetworks = b.Item3 ? [Ipv4Cidr.Parse("192.168.0.0/16")] : [],
+            Cni = b.Item4,
+            CniPort = b.Item5,
+            TrustAnchorArn = b.Item2 ? $"arn:aws:rolesanywhere:{a.Item1}:111122223333:trust-anchor/a" : null,
+            ProfileArn = b.Item2 ? $"arn:aws:rolesanywhere:{a.Item1}:111122223333:profile/a" : null,
+            RoleArn = b.Item3 ? "arn:aws:iam::111122223333:role/path/Nodes" : null,
+        });
+
+    public static readonly Gen<Cluster> Cluster = Gen.Select(Metadata, ClusterSpec, (metadata, spec) => new Cluster(metadata, spec));
+
+    public static readonly Gen<IResource> Any = Gen.OneOf(Host.Select(r => (IResource)r), Profile.Select(r => (IResource)r), Image.Select(r => (IResource)r), Network.Select(r => (IResource)r), Cluster.Select(r => (IResource)r));
 
     private static Gen<T?> Option<T>(Gen<T> gen) where T : class => Gen.OneOf(Gen.Const((T?)null), gen.Select(v => (T?)v));
 

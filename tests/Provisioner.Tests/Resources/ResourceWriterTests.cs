@@ -26,6 +26,7 @@ public sealed class ResourceWriterTests
             Host host => RecordJson.Read<Host>(RecordJson.Write(host)),
             Image image => RecordJson.Read<Image>(RecordJson.Write(image)),
             Provisioner.Networks.Network network => RecordJson.Read<Provisioner.Networks.Network>(RecordJson.Write(network)),
+            Provisioner.Clusters.Cluster cluster => RecordJson.Read<Provisioner.Clusters.Cluster>(RecordJson.Write(cluster)),
             _ => RecordJson.Read<Provisioner.Profiles.Profile>(RecordJson.Write((Provisioner.Profiles.Profile)resource)),
         };
         Assert.Equal(Dump(resource), Dump(back));
