@@ -70,7 +70,7 @@ internal static class ResourceEndpoints
             var installation = snapshot.Installations.GetValueOrDefault(host.Name);
             var certificate = snapshot.GoodCertificateOf(host.Name, now);
             var lastAnswered = events.LastAnswered(host);
-            var standing = HostStanding.Of(host, installation, lastAnswered, certificate is not null, now);
+            var standing = HostStanding.Of(host, installation, lastAnswered, certificate?.IssuedAt, now);
             json["status"] = Json.WithoutNulls(new JsonObject
             {
                 ["state"] = standing.State.ToString(),

@@ -18,7 +18,7 @@ internal static class CertificateChanges
         var target = HostChanges.Find(editor, host);
         HostChanges.RefuseRetired(target);
         var installation = editor.Snapshot.Installations.GetValueOrDefault(target.Name);
-        if (installation is null || !installation.IsOpenAt(editor.Now))
+        if (installation is null || !installation.MayEnrolAt(editor.Now))
         {
             installation = new Installation
             {
@@ -36,7 +36,7 @@ internal static class CertificateChanges
         installation = installation with { TokenHashes = hashes.Length > EnrolmentToken.MaximumAtOnce ? hashes.RemoveAt(0) : hashes };
         editor.Put(installation);
         HostChanges.Record(editor, target, $"One-time token given out, good until {installation.ClosesAt:u}",
-            installation.EnrolOnly ? "the host may enrol; it goes on booting its own disk" : "for the open Installation", actor);
+            installation.BuildsAt(editor.Now) ? "for the open Installation" : "the host may enrol; it goes on booting its own disk", actor);
         return installation;
     }
 
@@ -75,7 +75,7 @@ internal static class CertificateChanges
         if (host.RetiredAt is not null)
             return host;
         host = editor.Put(host with { RetiredAt = editor.Now });
-        if (editor.Snapshot.Installations.GetValueOrDefault(name) is { } open && open.IsOpenAt(editor.Now))
+        if (editor.Snapshot.Installations.GetValueOrDefault(name) is { } open && open.MayEnrolAt(editor.Now))
             editor.Put(open with { ClosedAt = editor.Now, ClosedBecause = "the host was retired" });
         var revoked = editor.Snapshot.CertificatesByHost.ContainsKey(name) ? Revoke(editor, name, reason, actor).Count : 0;
         foreach (var alert in editor.Snapshot.Alerts.Values.Where(a => a.Host == name).ToList())

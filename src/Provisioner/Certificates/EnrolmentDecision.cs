@@ -97,7 +97,7 @@ internal abstract record EnrolmentDecision
         }
         if (now >= installation.ClosesAt)
             return Forbid(name, $"the Installation's window ended at {installation.ClosesAt:u}; 'provisioner provision {name}' opens another");
-        if (!installation.IsOpenAt(now))
+        if (!installation.MayEnrolAt(now))
             return Forbid(name, $"the Installation is not open: {installation.ClosedBecause ?? "it begins later"}");
         return Unfit(question.Request, name, snapshot) is { } unfit ? unfit : new Issue(name, installation, null);
     }

@@ -139,14 +139,14 @@ public static class HostChanges
         return installation;
     }
 
-    /// <summary>Closes the host's open Installation: from now on it boots its own disk.</summary>
+    /// <summary>Closes the host's open Installation: from now on it boots its own disk, and its token is worth nothing, installed or not.</summary>
     /// <exception cref="ChangeRefusedException">No such host, or nothing open.</exception>
     public static Installation Cancel(StateEditor editor, string host, string? actor)
     {
         var target = Find(editor, host);
-        if (editor.Snapshot.Installations.GetValueOrDefault(target.Name) is not { } open || !open.IsOpenAt(editor.Now))
+        if (editor.Snapshot.Installations.GetValueOrDefault(target.Name) is not { } open || !open.MayEnrolAt(editor.Now))
             throw new ChangeRefusedException(RefusalKind.Conflict, $"Host {target.Name} has no open Installation");
-        var closed = open with { ClosedAt = editor.Now, ClosedBecause = "cancelled" };
+        var closed = open with { ClosedAt = editor.Now, ClosedBecause = Installation.Cancelled };
         editor.Put(closed);
         Record(editor, target, "Installation cancelled", "it boots its own disk from now on", actor);
         return closed;

@@ -41,8 +41,8 @@ public sealed record HostStanding(HostState State, string? Stage = null, string?
     /// <summary>Derives it. Pure.</summary>
     /// <param name="installation">Its latest Installation, open or not.</param>
     /// <param name="lastAnswered">When a boot question of the host was last answered (<see cref="Events.EventLog.LastAnswered"/>).</param>
-    /// <param name="isEnrolled">It has a certificate that is neither revoked nor over.</param>
-    public static HostStanding Of(Host host, Installation? installation, DateTimeOffset? lastAnswered, bool isEnrolled, DateTimeOffset now)
+    /// <param name="enrolledAt">When its certificate was issued; null without one that is neither revoked nor over.</param>
+    public static HostStanding Of(Host host, Installation? installation, DateTimeOffset? lastAnswered, DateTimeOffset? enrolledAt, DateTimeOffset now)
     {
         if (host.RetiredAt is { } retired)
             return new(HostState.Retired, Reason: $"since {retired:u}");
@@ -55,10 +55,15 @@ public sealed record HostStanding(HostState State, string? Stage = null, string?
                 return new(HostState.Failed, built.Stages[^1].Name,
                     $"the window ended at {built.ClosesAt:u} in the middle of it{(built.Stages[^1].Message is { } said ? $"; last: {said}" : "")}");
             }
-            if (built.InstalledAt is { } installed && !isEnrolled)
-                return new(HostState.Installed, Reason: $"since {installed:u}; it has not enrolled yet");
+            // A certificate of before is that of the system which was overwritten.
+            if (built.InstalledAt is { } installed && (enrolledAt is null || enrolledAt < built.OpenedAt))
+            {
+                return new(HostState.Installed, Reason: $"since {installed:u}; " + (built.MayEnrolAt(now) ? $"it has not enrolled yet and may until {built.ClosesAt:u}"
+                    : built.ClosedBecause == Installation.Cancelled ? "its enrolment was cancelled"
+                    : $"it did not enrol before its window ended at {built.ClosesAt:u}: 'provisioner token {host.Name}' gives it another chance"));
+            }
         }
-        return new(isEnrolled ? HostState.Enrolled : HostState.Registered);
+        return new(enrolledAt is null ? HostState.Registered : HostState.Enrolled);
     }
 
     private static HostStanding Building(Installation installation, DateTimeOffset? lastAnswered, DateTimeOffset now)

@@ -6,6 +6,12 @@ namespace Provisioner.Hosts;
 /// <summary>One intent to build one host. While its window is open the host boots its installer, otherwise its own disk.</summary>
 public sealed record Installation
 {
+    /// <summary>Why it is closed when its operating system is in place.</summary>
+    public const string Installed = "installed";
+
+    /// <summary>Why it is closed when a person closed it.</summary>
+    public const string Cancelled = "cancelled";
+
     /// <summary>128 random bits in hexadecimal; not a secret.</summary>
     public required string Id { get; init; }
 
@@ -21,7 +27,7 @@ public sealed record Installation
     /// <summary>The end of its window.</summary>
     public required DateTimeOffset ClosesAt { get; init; }
 
-    /// <summary>Set when it was cancelled or replaced before its window ended, with the reason.</summary>
+    /// <summary>Set when it was over before its window ended: installed, enrolled, cancelled, replaced; with the reason.</summary>
     public DateTimeOffset? ClosedAt { get; init; }
 
     public string? ClosedBecause { get; init; }
@@ -48,6 +54,12 @@ public sealed record Installation
     public string? Actor { get; init; }
 
     public bool IsOpenAt(DateTimeOffset now) => ClosedAt is null && now >= OpenedAt && now < ClosesAt;
+
+    /// <summary>
+    /// Its token may be used. Until the end of the window also once it is installed: the installed system asks for its certificate at its first
+    /// boot, and by then it boots its disk. The certificate closes it for good.
+    /// </summary>
+    public bool MayEnrolAt(DateTimeOffset now) => (ClosedAt is null || ClosedBecause == Installed) && now >= OpenedAt && now < ClosesAt;
 
     /// <summary>The host boots its installer now.</summary>
     public bool BuildsAt(DateTimeOffset now) => IsOpenAt(now) && !EnrolOnly;

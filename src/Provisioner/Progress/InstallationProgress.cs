@@ -39,7 +39,7 @@ internal static class InstallationProgress
         stages = stages.SetItem(stages.Length - 1, current);
         installation = installation with { Stages = stages, HeardAt = editor.Now };
         if (report is { Stage: Stages.Installed, State: StageState.Done } && installation.IsOpenAt(editor.Now))
-            installation = installation with { InstalledAt = editor.Now, ClosedAt = editor.Now, ClosedBecause = "installed" };
+            installation = installation with { InstalledAt = editor.Now, ClosedAt = editor.Now, ClosedBecause = Installation.Installed };
         editor.Put(installation);
         editor.Lower(StalledAlert(installation.Host));
         if (report.State == StageState.Failed)
@@ -86,7 +86,7 @@ internal static class InstallationProgress
                 StageState.Done => $"Stage {report.Stage} done{took}",
                 _ => $"Stage {report.Stage} failed{took}",
             },
-            Reason = report.Message ?? (installation.ClosedBecause == "installed" && report.Stage == Stages.Installed ? "the host boots its disk from now on" : "reported by the installer"),
+            Reason = report.Message ?? (installation.ClosedBecause == Installation.Installed && report.Stage == Stages.Installed ? "the host boots its disk from now on" : "reported by the installer"),
         });
     }
 }

@@ -79,7 +79,7 @@ internal sealed class StageRecorder(CurrentState state, StateWriter writer, Inst
         {
             if (seen.ContainsKey(installation.Host) || snapshot.Alerts.ContainsKey(InstallationProgress.StalledAlert(installation.Host)) || snapshot.Hosts.GetValueOrDefault(installation.Host) is not { } host)
                 continue;
-            if (HostStanding.Of(host, installation, events.LastAnswered(host), isEnrolled: false, now) is { State: HostState.Stalled } standing)
+            if (HostStanding.Of(host, installation, events.LastAnswered(host), enrolledAt: null, now) is { State: HostState.Stalled } standing)
                 quiet.Add((host.Name, standing));
         }
         return quiet;

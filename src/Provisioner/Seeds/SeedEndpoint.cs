@@ -123,7 +123,7 @@ internal sealed class SeedEndpoint(
     private async Task TakeAsync(HttpContext context, Host host, Installation installation, string name)
     {
         var now = time.GetUtcNow();
-        if (installation.ClosedBecause is "cancelled" || now > (installation.ClosedAt ?? installation.ClosesAt) + LastWords)
+        if (installation.ClosedBecause is Installation.Cancelled || now > (installation.ClosedAt ?? installation.ClosesAt) + LastWords)
         {
             await RefuseAsync(context, host, name, StatusCodes.Status410Gone, $"the Installation is over ({installation.ClosedBecause ?? "its window ended"})");
             return;

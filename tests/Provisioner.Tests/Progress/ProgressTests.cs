@@ -40,7 +40,9 @@ public sealed class ProgressTests
         Assert.Equal(["partitioning", "packages", "installed"], Installation.Stages.Select(s => s.Name));
         Assert.Equal("installed", Installation.ClosedBecause);
         Assert.Equal(HostState.Installed, At(23));
-        Assert.Equal(HostState.Enrolled, HostStanding.Of(host, Installation, null, isEnrolled: true, Start.AddMinutes(30)).State);
+        Assert.Equal(HostState.Enrolled, HostStanding.Of(host, Installation, null, Start.AddMinutes(25), Start.AddMinutes(30)).State);
+        // A certificate of the system that stood there before says nothing of this one.
+        Assert.Equal(HostState.Installed, HostStanding.Of(host, Installation, null, Start.AddDays(-1), Start.AddMinutes(30)).State);
         // From now on it boots its disk, whatever its firmware tries first.
         Assert.IsType<BootIntent.LocalDisk>(BootDecider.Intend(new MacAddress(1), snapshot, Start.AddMinutes(23)));
         // A last word after it changes nothing of that.
@@ -133,7 +135,7 @@ public sealed class ProgressTests
     private HostState At(int minute, int? answered = null) => Standing(minute, answered).State;
 
     private HostStanding Standing(int minute, int? answered = null) =>
-        HostStanding.Of(host, Installation, answered is { } a ? Start.AddMinutes(a) : null, isEnrolled: false, Start.AddMinutes(minute));
+        HostStanding.Of(host, Installation, answered is { } a ? Start.AddMinutes(a) : null, enrolledAt: null, Start.AddMinutes(minute));
 
     private void Report(int minute, string stage, StageState state, string? message = null) =>
         Change(Start.AddMinutes(minute), editor => InstallationProgress.Report(editor, editor.Snapshot.Installations["web-1"], new StageReport(stage, state, message)));

@@ -61,12 +61,12 @@ public sealed class SeedTests
         string before;
         using (var http = Boot(site))
             before = await http.GetStringAsync(seed + "user-data");
-        var ports = (site.Appliance.SecurePort, site.Appliance.BootPort);
+        var ports = PortsOf(site);
         await site.RestartAsync();
         Seen(site);
         using (var http = Boot(site))
         {
-            Assert.Equal(Portless(before, ports), Portless(await http.GetStringAsync(seed + "user-data"), (site.Appliance.SecurePort, site.Appliance.BootPort)));
+            Assert.Equal(Portless(before, ports), Portless(await http.GetStringAsync(seed + "user-data"), PortsOf(site)));
             site.Time.Advance(TimeSpan.FromHours(2));
             Assert.Equal(HttpStatusCode.Gone, (await http.GetAsync(seed + "user-data")).StatusCode);
         }
@@ -132,6 +132,53 @@ public sealed class SeedTests
         Assert.Contains(site.Appliance.EventLog.Find(new Provisioner.Storage.EventQuery { Host = "web-1" }), e => e.What == "The passphrase of its disk was shown" && e.Actor is not null);
     }
 
+    /// <summary>RHEL and Ubuntu enrol at their first boot, when the installer has reported its end and the host boots its disk.</summary>
+    [Fact]
+    public async Task An_installed_host_enrols_at_its_first_boot_with_the_token_of_its_seed_and_once()
+    {
+        await using var site = await StartAsync();
+        var old = await site.EnrolAsync("web-1");
+        Assert.Equal("Enrolled", await StateOf(site));
+        site.Time.Advance(TimeSpan.FromDays(1));
+
+        var given = await InstalledAsync(site);
+        // The certificate of before is that of the system that was overwritten.
+        Assert.Equal("Installed", await StateOf(site));
+        using (var http = Boot(site))
+            Assert.Contains("boots its own disk", await http.GetStringAsync($"/boot/{Mac}/boot.ipxe"), StringComparison.Ordinal);
+        using var key = System.Security.Cryptography.ECDsa.Create(System.Security.Cryptography.ECCurve.NamedCurves.nistP256);
+        var certificate = (await new EstClient(site.Appliance).EnrolAsync(given, EstClient.Request(key, "web-1"))).Certificate();
+        Assert.Equal("CN=web-1", certificate.Subject);
+        Assert.NotEqual(old.SerialNumber, certificate.SerialNumber);
+        Assert.Equal("Enrolled", await StateOf(site));
+        Assert.Equal("the host enrolled", site.Appliance.Snapshot.Installations["web-1"].ClosedBecause);
+        using var other = System.Security.Cryptography.ECDsa.Create(System.Security.Cryptography.ECCurve.NamedCurves.nistP256);
+        (await new EstClient(site.Appliance).EnrolAsync(given, EstClient.Request(other, "web-1"))).AssertRefused(403, "the token was used already");
+    }
+
+    [Fact]
+    public async Task An_installed_host_does_not_enrol_after_its_window_nor_when_its_Installation_was_cancelled_or_replaced()
+    {
+        await using var site = await StartAsync();
+        using var key = System.Security.Cryptography.ECDsa.Create(System.Security.Cryptography.ECCurve.NamedCurves.nistP256);
+        var request = EstClient.Request(key, "web-1");
+        var given = await InstalledAsync(site);
+        await site.PostAsync("hosts/web-1/cancel");
+        (await new EstClient(site.Appliance).EnrolAsync(given, request)).AssertRefused(403, "the Installation is not open: cancelled");
+        Assert.Contains("its enrolment was cancelled", (await site.Appliance.GetAsync("hosts/web-1"))["status"]!["reason"]!.GetValue<string>(), StringComparison.Ordinal);
+
+        var replaced = await InstalledAsync(site);
+        given = await InstalledAsync(site);
+        (await new EstClient(site.Appliance).EnrolAsync(replaced, request)).AssertRefused(401, "token is wrong");
+        site.Time.Advance(TimeSpan.FromHours(2));
+        (await new EstClient(site.Appliance).EnrolAsync(given, request)).AssertRefused(403, "window ended");
+        Assert.Equal("Installed", await StateOf(site));
+        Assert.Contains("'provisioner token web-1'", (await site.Appliance.GetAsync("hosts/web-1"))["status"]!["reason"]!.GetValue<string>(), StringComparison.Ordinal);
+        // As it says.
+        (await new EstClient(site.Appliance).EnrolAsync(await site.TokenAsync("web-1"), request)).Certificate();
+        Assert.Equal("Enrolled", await StateOf(site));
+    }
+
     [Fact]
     public async Task A_host_that_goes_quiet_is_told_of_with_its_last_line_and_the_likely_cause()
     {
@@ -177,7 +224,7 @@ public sealed class SeedTests
     [Fact]
     public async Task Render_shows_everything_but_the_secrets_and_what_changed()
     {
-        await using var site = await StartAsync();
+        await using var site = await StartAsync(diskless: true);
         Assert.Contains("REDACTED", (await site.Appliance.RunAsync("render", "web-1", "user-data")).Succeeded(), StringComparison.Ordinal);
         Assert.Contains("Image debian is not installed by ks.cfg", (await site.Appliance.RunAsync("render", "web-1", "kickstart")).Error, StringComparison.Ordinal);
         Assert.Contains("was served yet", (await site.Appliance.RunAsync("render", "web-1", "user-data", "--diff")).Error, StringComparison.Ordinal);
@@ -203,19 +250,36 @@ public sealed class SeedTests
         Assert.True(difference.Split('\n').Length < 12, difference);
     }
 
-    private static async Task<CertificateFixture> StartAsync()
+    /// <summary>Provisions the host, fetches its seed and reports its end, as an installer does: what the installed system enrols with.</summary>
+    private static async Task<GivenToken> InstalledAsync(CertificateFixture site)
+    {
+        var seed = await SeedOfAsync(site);
+        using var http = Boot(site);
+        var userData = await http.GetStringAsync(seed + "user-data");
+        await http.PostAsync(seed + "report", new StringContent("stage=installed&state=done"));
+        var installation = site.Appliance.Snapshot.Installations["web-1"];
+        Assert.NotNull(installation.InstalledAt);
+        var token = site.Appliance.Services.GetRequiredService<SeedKey>().TokenOf(installation);
+        Assert.Contains(token, userData, StringComparison.Ordinal);
+        return new GivenToken(installation.Id, token);
+    }
+
+    private static async Task<CertificateFixture> StartAsync(bool diskless = false)
     {
         var site = await CertificateFixture.StartAsync();
         await site.Appliance.Writer.ChangeAsync(editor =>
         {
-            editor.Put(new Image(new Metadata("debian"), new ImageSpec { Distribution = "debian", Version = "12", Architecture = CpuArchitecture.X64, Kernel = "vmlinuz" })
+            editor.Put(new Image(new Metadata(diskless ? "debian" : "ubuntu"), new ImageSpec
+            {
+                Distribution = diskless ? "debian" : "ubuntu", Version = diskless ? "12" : "24.04", Architecture = CpuArchitecture.X64, Kernel = "vmlinuz",
+            })
             {
                 Status = new ImageStatus { Files = [new ImageFile("vmlinuz", 1, "aa", CpuArchitecture.X64)] },
             });
             editor.Put(new Profile(new Metadata("worker"), new ProfileSpec
             {
-                Image = "debian",
-                Install = new InstallOptions { Diskless = true, Users = [new UserOptions { Name = "ops", SshKeys = [Installing.AnswerFixture.SshKey] }] },
+                Image = diskless ? "debian" : "ubuntu",
+                Install = new InstallOptions { Diskless = diskless, Users = [new UserOptions { Name = "ops", SshKeys = [Installing.AnswerFixture.SshKey] }] },
             }));
             return editor.Put(new Host(new Metadata("web-1"), new HostSpec { MacAddresses = [Mac], Architecture = CpuArchitecture.X64, Profile = "worker" }));
         });
@@ -241,6 +305,7 @@ public sealed class SeedTests
 
     private static async Task<string> StateOf(CertificateFixture site) => (await site.Appliance.GetAsync("hosts/web-1"))["status"]!["state"]!.GetValue<string>();
 
-    private static string Portless(string text, (int Secure, int Boot) ports) =>
-        text.Replace($":{ports.Secure}", ":S", StringComparison.Ordinal).Replace($":{ports.Boot}", ":B", StringComparison.Ordinal);
+    private static int[] PortsOf(CertificateFixture site) => [site.Appliance.SecurePort, site.Appliance.BootPort, site.Appliance.Services.GetRequiredService<SyslogService>().Port];
+
+    private static string Portless(string text, int[] ports) => ports.Aggregate(text, (left, port) => left.Replace($":{port}", $":{Array.IndexOf(ports, port)}", StringComparison.Ordinal));
 }

@@ -147,7 +147,7 @@ public sealed class StateWriterTests
         });
         var host = fixture.State.Snapshot.Hosts["worker-1"];
         var installation = fixture.State.Snapshot.Installations["worker-1"];
-        HostState State() => HostStanding.Of(host, installation, fixture.Events.LastAnswered(host), isEnrolled: false, TimeProvider.System.GetUtcNow()).State;
+        HostState State() => HostStanding.Of(host, installation, fixture.Events.LastAnswered(host), enrolledAt: null, TimeProvider.System.GetUtcNow()).State;
         Assert.Equal(HostState.Waiting, State());
         await fixture.Writer.ChangeAsync(editor => { editor.Record(StoreFixture.Event("ACK", mac: host.Spec.MacAddresses[0], source: EventSource.Dhcp)); return 0; });
         Assert.Equal(HostState.Waiting, State());
@@ -155,7 +155,7 @@ public sealed class StateWriterTests
         Assert.Equal(HostState.Booting, State());
         // The same after a restart.
         Assert.NotNull(new EventLog(fixture.Store, fixture.State, TimeProvider.System).LastAnswered(host));
-        Assert.Equal(HostState.Registered, HostStanding.Of(host, installation, null, isEnrolled: false, installation.ClosesAt).State);
-        Assert.Equal(HostState.Registered, HostStanding.Of(host, null, null, isEnrolled: false, installation.OpenedAt).State);
+        Assert.Equal(HostState.Registered, HostStanding.Of(host, installation, null, enrolledAt: null, installation.ClosesAt).State);
+        Assert.Equal(HostState.Registered, HostStanding.Of(host, null, null, enrolledAt: null, installation.OpenedAt).State);
     }
 }
