@@ -17,8 +17,14 @@ public sealed record InstallationStage(string Name, DateTimeOffset StartedAt)
 
     public DateTimeOffset? EndedAt { get; init; }
 
+    /// <summary>Its end was not told: the next one began. When it is told after all, it counts.</summary>
+    public bool EndPresumed { get; init; }
+
     /// <summary>What the installer said last of it, one line.</summary>
     public string? Message { get; init; }
+
+    /// <summary>What failed first inside it since something last began there: the cause, when the stage itself fails in the end.</summary>
+    public string? Fault { get; init; }
 }
 
 /// <summary>How long a stage may be silent, and what it usually means when it is.</summary>
@@ -41,6 +47,10 @@ public static partial class Stages
         ("before", TimeSpan.FromMinutes(30), "the profile's steps before the installation wait for something"),
         // From the choice of disks to the end of the packages nothing else is reported.
         ("disks", TimeSpan.FromMinutes(60), "a repository cannot be reached or is slow: see spec.install.repositories, proxy, and the appliance's cache"),
+        // Ubuntu's own, by its webhook.
+        ("configure-apt", TimeSpan.FromMinutes(15), "no package repository can be reached: see spec.install.repositories, proxy, and the appliance's cache"),
+        ("curthooks", TimeSpan.FromMinutes(45), "packages of the kernel or boot loader cannot be fetched, or the firmware does not take a boot entry"),
+        ("postinstall", TimeSpan.FromMinutes(60), "a package repository cannot be reached or is slow; security updates are part of it"),
         ("configure", TimeSpan.FromMinutes(30), "writing into the installed system waits for something, such as the network"),
         ("steps", TimeSpan.FromMinutes(30), "the profile's steps after the installation wait for something"),
         ("seal", TimeSpan.FromMinutes(15), "the TPM does not answer"),

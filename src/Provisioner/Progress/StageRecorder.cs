@@ -20,11 +20,12 @@ internal sealed class StageRecorder(CurrentState state, StateWriter writer, Inst
     /// <exception cref="StoreException">It is not stored.</exception>
     public async Task<Installation?> ReportAsync(string installation, StageReport report, CancellationToken ct)
     {
-        var after = await writer.ChangeAsync(editor =>
-            editor.Snapshot.FindInstallation(installation) is { } found ? InstallationProgress.Report(editor, found, report) : null, ct);
+        Installation? Change(StateEditor editor) => editor.Snapshot.FindInstallation(installation) is { } found ? InstallationProgress.Report(editor, found, report) : null;
+        // Hundreds of details, and nobody misses the last of them after a power failure.
+        var after = report.Inner ? await writer.NoteAsync(Change, ct) : await writer.ChangeAsync(Change, ct);
         if (after is null)
             return null;
-        if (report.State == StageState.Failed || after.InstalledAt is not null)
+        if (!report.Inner && (report.State == StageState.Failed || after.InstalledAt is not null))
             KeepLog(after.Host);
         return after;
     }

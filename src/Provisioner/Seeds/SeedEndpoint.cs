@@ -1,5 +1,4 @@
 using System.Text;
-using System.Text.Json;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.WebUtilities;
 using Provisioner.Boot;
@@ -147,12 +146,15 @@ internal sealed class SeedEndpoint(
                 context.Response.StatusCode = StatusCodes.Status204NoContent;
                 return;
             case "report" or "report/webhook":
-                var report = name == "report" ? Form(body, out var wrong) : SubiquityReport.Read(body, out wrong);
+                string? line = null;
+                var report = name == "report" ? Form(body, out var wrong) : SubiquityReport.Read(body, out line, out wrong);
                 if (wrong is not null)
                 {
                     await RefuseAsync(context, host, name, StatusCodes.Status400BadRequest, wrong);
                     return;
                 }
+                if ((line ?? LineOf(report)) is { } said)
+                    log.Add(host.Name, said);
                 if (report is not null)
                     await StoreAsync(context, installation, report);
                 if (!context.Response.HasStarted && context.Response.StatusCode == StatusCodes.Status200OK)
@@ -164,9 +166,11 @@ internal sealed class SeedEndpoint(
         }
     }
 
+    private static string? LineOf(StageReport? report) =>
+        report is null ? null : $"[{report.Stage}] {report.State.ToString().ToLowerInvariant()}{(report.Message is null ? "" : $": {report.Message}")}";
+
     private async Task StoreAsync(HttpContext context, Installation installation, StageReport report)
     {
-        log.Add(installation.Host, $"[{report.Stage}] {report.State.ToString().ToLowerInvariant()}{(report.Message is null ? "" : $": {report.Message}")}");
         try
         {
             await recorder.ReportAsync(installation.Id, report, context.RequestAborted);
@@ -208,43 +212,4 @@ internal sealed class SeedEndpoint(
         What = what,
         Reason = reason,
     });
-}
-
-/// <summary>What Ubuntu's installer posts (subiquity's webhook reporter): <c>name</c>, <c>event_type</c>, <c>result</c>, <c>description</c>.</summary>
-internal static class SubiquityReport
-{
-    /// <summary>The report in it; null with no reason when it is a detail that is no stage of its own.</summary>
-    public static StageReport? Read(string body, out string? wrong)
-    {
-        wrong = null;
-        try
-        {
-            using var document = JsonDocument.Parse(body);
-            var root = document.RootElement;
-            string? Text(string key) => root.TryGetProperty(key, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
-            if (root.ValueKind != JsonValueKind.Object || Text("name") is not { } name)
-            {
-                wrong = "a webhook's body is a JSON object with name and event_type";
-                return null;
-            }
-            // "subiquity/Install/install/curtin_install": two levels are the stages, what is below them is detail.
-            var parts = name.Split('/', StringSplitOptions.RemoveEmptyEntries);
-            if (parts.Length is < 2 or > 3 || Text("event_type") is not ("start" or "finish") and not "started" and not "finished")
-                return null;
-            var stage = string.Join('-', parts.Skip(1).Select(Word));
-            stage = stage.Length > Stages.LongestName ? stage[..Stages.LongestName].TrimEnd('-') : stage;
-            if (!Stages.IsName(stage))
-                return null;
-            var ended = Text("event_type") is "finish" or "finished";
-            var state = !ended ? StageState.Running : Text("result") is "FAIL" or "fail" or "FAILURE" ? StageState.Failed : StageState.Done;
-            return new StageReport(stage, state, Texts.OneLine(Text("description"), 500) is { Length: > 0 } said ? said : null);
-        }
-        catch (JsonException)
-        {
-            wrong = "a webhook's body is a JSON object with name and event_type";
-            return null;
-        }
-    }
-
-    private static string Word(string part) => new([.. part.ToLowerInvariant().Select(c => char.IsAsciiLetterOrDigit(c) ? c : '-')]);
 }

@@ -1,10 +1,10 @@
 using System.Text;
 using Provisioner.Boot;
+using Provisioner.Events;
 using Provisioner.Hosts;
 using Provisioner.Progress;
 using Provisioner.Protocols;
 using Provisioner.Resources;
-using Provisioner.Seeds;
 using Provisioner.Storage;
 
 namespace Provisioner.Tests.Progress;
@@ -14,6 +14,8 @@ public sealed class ProgressTests
     private static readonly DateTimeOffset Start = new(2026, 3, 1, 12, 0, 0, TimeSpan.Zero);
 
     private readonly Host host = new(new Metadata("web-1"), new HostSpec { MacAddresses = [new MacAddress(1)], Architecture = CpuArchitecture.X64 });
+
+    private readonly List<Event> events = [];
 
     private Snapshot snapshot = Snapshot.Empty;
 
@@ -88,27 +90,166 @@ public sealed class ProgressTests
     }
 
     [Theory]
-    [InlineData("""{"name":"subiquity/Partitioning/apply_autoinstall_config","event_type":"start","description":"x","origin":"curtin"}""", "partitioning-apply-autoinstall-c", StageState.Running)]
-    [InlineData("""{"name":"subiquity/Install/install","event_type":"start","description":"installing system"}""", "install-install", StageState.Running)]
-    [InlineData("""{"name":"subiquity/Install/install","event_type":"finish","result":"SUCCESS","description":""}""", "install-install", StageState.Done)]
-    [InlineData("""{"name":"subiquity/Install","event_type":"finish","result":"FAIL","description":"curtin command in-target"}""", "install", StageState.Failed)]
-    [InlineData("""{"name":"subiquity/Install/install/curtin_install/run_curtin","event_type":"start"}""", null, null)]
-    [InlineData("""{"name":"subiquity","event_type":"start"}""", null, null)]
-    public void Subiquity_s_webhook_is_read(string body, string? stage, StageState? state)
+    [InlineData("""{"name":"subiquity/Install/install/configure_apt","event_type":"start","description":"configuring apt","origin":"curtin","level":"INFO"}""", "configure-apt", StageState.Running, false)]
+    [InlineData("""{"name":"subiquity/Install/install/configure_apt/setup_target","event_type":"start","description":""}""", "configure-apt", StageState.Running, true)]
+    [InlineData("""{"name":"subiquity/Install/install/curtin_install/cmd-install/stage-partitioning","event_type":"start","description":"configuring storage"}""", "partitioning", StageState.Running, false)]
+    [InlineData("""{"name":"subiquity/Install/install/curtin_install/run_curtin_step/cmd-install/stage-extract","event_type":"finish","result":"SUCCESS","description":"writing install sources to disk"}""", "extract", StageState.Done, false)]
+    [InlineData("""{"name":"subiquity/Install/install/curtin_install/run_curtin_step/cmd-install/stage-curthooks/builtin/cmd-curthooks/install-grub","event_type":"finish","result":"FAIL","description":"installing grub to target devices"}""", "curthooks", StageState.Failed, true)]
+    [InlineData("""{"name":"subiquity/Install/install/curtin_install","event_type":"finish","result":"FAIL","description":"Command returned 3"}""", "curtin-install", StageState.Failed, false)]
+    [InlineData("""{"name":"subiquity/Install/install/postinstall","event_type":"finish","result":"WARN","description":"final system configuration"}""", "postinstall", StageState.Done, false)]
+    [InlineData("""{"name":"subiquity/Install/install","event_type":"finish","result":"FAIL","description":"x"}""", "install", StageState.Failed, false)]
+    [InlineData("""{"name":"subiquity/Late/run","event_type":"finish","result":"FAIL","description":"x"}""", "late-commands", StageState.Failed, false)]
+    [InlineData("""{"name":"subiquity/Network/apply_autoinstall_config","event_type":"finish","result":"FAIL","description":"x"}""", "autoinstall", StageState.Failed, false)]
+    [InlineData("""{"name":"subiquity/Install/install","event_type":"start"}""", null, null, false)]
+    [InlineData("""{"name":"subiquity/Late/run","event_type":"start"}""", null, null, false)]
+    [InlineData("""{"name":"subiquity/Partitioning/apply_autoinstall_config","event_type":"start"}""", null, null, false)]
+    [InlineData("""{"name":"subiquity/Refresh/check_for_update","event_type":"finish","result":"FAIL","description":"cancelled"}""", null, null, false)]
+    [InlineData("""{"name":"subiquity/Install/install/curtin_install/run_curtin_step","event_type":"start"}""", null, null, false)]
+    [InlineData("""{"name":"subiquity/Install/install/postinstall/x","event_type":"finish","result":"SUCCESS"}""", null, null, false)]
+    [InlineData("""{"name":"subiquity/Install/install/postinstall","event_type":"result"}""", null, null, false)]
+    [InlineData("""{"name":"subiquity","event_type":"start"}""", null, null, false)]
+    public void Subiquity_s_webhook_is_read(string body, string? stage, StageState? state, bool isInner)
     {
-        var report = SubiquityReport.Read(body, out var wrong);
+        var report = SubiquityReport.Read(body, out var line, out var wrong);
         Assert.Null(wrong);
-        if (state is null)
+        // Whatever it is, it is kept in the log.
+        Assert.Contains(": subiquity", line, StringComparison.Ordinal);
+        Assert.Equal((stage, state, isInner), (report?.Stage, report?.State, report?.Inner ?? false));
+    }
+
+    /// <summary>The events of an unattended installation of Ubuntu 24.04 in their order, with what runs beside it, and our own scripts' reports between.</summary>
+    [Fact]
+    public void A_whole_installation_of_Ubuntu_s_is_a_dozen_stages_with_their_real_durations()
+    {
+        const string Curtin = "Install/install/curtin_install/run_curtin_step/cmd-install/stage-";
+        Webhook(0, "start", "Early/run");
+        Webhook(0, "start", "Early/run/command_0", "sh /run/provisioner/early");
+        Report(0, "installer", StageState.Running);
+        Report(1, "disks", StageState.Done, "/dev/sda");
+        Webhook(1, "finish", "Early/run/command_0");
+        Webhook(1, "finish", "Early/run");
+        foreach (var controller in (string[])["Reporting", "Error", "Userdata", "Package", "Locale", "Kernel", "Keyboard", "Source", "Network", "Proxy", "Mirror", "Filesystem", "Identity", "SSH", "SnapList", "Drivers", "TimeZone", "Updates", "Late", "Shutdown"])
         {
-            Assert.Null(report);
-            return;
+            Webhook(1, "start", $"{controller}/apply_autoinstall_config");
+            Webhook(1, "finish", $"{controller}/apply_autoinstall_config");
         }
-        Assert.Equal((stage, state.Value), (report!.Stage, report.State));
+        Webhook(2, "start", "Install/install");
+        Webhook(2, "start", "Refresh/check_for_update");
+        Webhook(2, "start", "Install/install/configure_apt", "configuring apt");
+        Webhook(2, "start", "Install/install/configure_apt/curtin_apt_config/cmd-apt-config", "curtin command apt-config");
+        Webhook(3, "finish", "Install/install/configure_apt/curtin_apt_config/cmd-apt-config", "curtin command apt-config");
+        Webhook(3, "finish", "Refresh/check_for_update", "cancelled", "FAIL");
+        Webhook(3, "finish", "Install/install/configure_apt", "configuring apt");
+        Webhook(3, "start", "Install/install/curtin_install", "installing system");
+        Webhook(3, "start", "Install/install/curtin_install/run_curtin_step", "executing curtin install initial step");
+        Webhook(3, "finish", "Install/install/curtin_install/run_curtin_step", "executing curtin install initial step");
+        Webhook(4, "start", "Install/install/curtin_install/run_curtin_step", "executing curtin install partitioning step");
+        Webhook(4, "start", Curtin + "partitioning", "configuring storage");
+        Webhook(4, "start", Curtin + "partitioning/builtin/cmd-block-meta", "curtin command block-meta");
+        Assert.Equal((HostState.Installing, "partitioning", "curtin command block-meta"), (At(4), Standing(4).Stage, Standing(4).Reason));
+        Webhook(6, "finish", Curtin + "partitioning/builtin/cmd-block-meta", "curtin command block-meta");
+        Webhook(6, "finish", Curtin + "partitioning", "configuring storage");
+        Webhook(6, "finish", "Install/install/curtin_install/run_curtin_step", "executing curtin install partitioning step");
+        Webhook(6, "start", Curtin + "extract", "writing install sources to disk");
+        Webhook(6, "start", Curtin + "extract/builtin/cmd-extract/acquiring", "acquiring and extracting image from cp:///tmp/tmpx/mount");
+        Webhook(10, "finish", Curtin + "extract/builtin/cmd-extract/acquiring", "acquiring and extracting image from cp:///tmp/tmpx/mount");
+        Webhook(10, "finish", Curtin + "extract", "writing install sources to disk");
+        Webhook(10, "start", Curtin + "curthooks", "configuring installed system");
+        for (var i = 0; i < 60; i++)
+        {
+            Webhook(10 + (i / 10), "start", $"{Curtin}curthooks/{i:000}/cmd-in-target", $"curtin command in-target, number {i}");
+            Webhook(10 + (i / 10), "finish", $"{Curtin}curthooks/{i:000}/cmd-in-target", $"curtin command in-target, number {i}");
+        }
+        Assert.Equal("curtin command in-target, number 59", Standing(15).Reason);
+        Webhook(16, "finish", Curtin + "curthooks", "configuring installed system");
+        Webhook(16, "finish", "Install/install/curtin_install", "installing system");
+        Webhook(16, "start", "Install/install/postinstall", "final system configuration");
+        Webhook(16, "start", "Install/install/postinstall/install_openssh-server", "installing openssh-server");
+        // Fetched again after a failure: nothing is wrong.
+        Webhook(17, "finish", "Install/install/postinstall/install_openssh-server/retrieving/cmd-system-install", "curtin command system-install", "FAIL");
+        Webhook(17, "start", "Install/install/postinstall/install_openssh-server/retrieving", "retrieving openssh-server");
+        Assert.Equal((HostState.Installing, "retrieving openssh-server"), (At(17), Standing(17).Reason));
+        Webhook(20, "finish", "Install/install/postinstall", "final system configuration");
+        Webhook(20, "finish", "Install/install");
+        Webhook(20, "start", "Late/run");
+        Report(20, "configure", StageState.Running);
+        Report(21, "steps", StageState.Running);
+        Report(23, "steps", StageState.Done);
+        Report(24, "configure", StageState.Done);
+        Report(24, "installed", StageState.Done);
+        Webhook(24, "finish", "Late/run");
+        Webhook(25, "start", "Shutdown/shutdown", "mode=REBOOT");
+
+        Assert.Equal(
+            [
+                ("installer", StageState.Done, 1.0), ("disks", StageState.Done, 0), ("configure-apt", StageState.Done, 1), ("partitioning", StageState.Done, 2), ("extract", StageState.Done, 4),
+                ("curthooks", StageState.Done, 6), ("postinstall", StageState.Done, 4), ("configure", StageState.Done, 4), ("steps", StageState.Done, 2), ("installed", StageState.Done, 0),
+            ], Stages());
+        Assert.Equal((Start.AddMinutes(24), "installed"), (Installation.InstalledAt, Installation.ClosedBecause));
+        Assert.Equal(HostState.Installed, At(25));
+        Assert.Empty(snapshot.Alerts);
+        // No event for what is inside of a stage.
+        Assert.InRange(events.Count, 10, 24);
+    }
+
+    [Fact]
+    public void A_phase_that_fails_says_what_failed_first_inside_it_and_what_follows_from_it_changes_nothing()
+    {
+        const string Hooks = "Install/install/curtin_install/run_curtin_step/cmd-install/stage-curthooks";
+        Webhook(1, "start", Hooks, "configuring installed system");
+        Webhook(1, "start", Hooks + "/builtin/cmd-curthooks/install-grub", "installing grub to target devices");
+        Webhook(2, "finish", Hooks + "/builtin/cmd-curthooks/install-grub", "installing grub to target devices", "FAIL");
+        Webhook(2, "finish", Hooks + "/builtin/cmd-curthooks", "curtin command curthooks", "FAIL");
+        Assert.Equal(HostState.Installing, At(2));
+        Webhook(2, "finish", Hooks, "configuring installed system", "FAIL");
+        Webhook(2, "finish", "Install/install/curtin_install", "Command returned 3", "FAIL");
+        Webhook(2, "finish", "Install/install", "Command returned 3", "FAIL");
+        // The error-commands, whose script says no more than that.
+        Report(3, "installer", StageState.Failed, "The installer gave up; its log says why.");
+        Webhook(3, "start", "Error/run");
+
+        Assert.Equal(new HostStanding(HostState.Failed, "curthooks", "installing grub to target devices: configuring installed system"), Standing(4));
+        Assert.EndsWith("failed in stage curthooks: installing grub to target devices: configuring installed system", Assert.Single(snapshot.Alerts.Values).Message, StringComparison.Ordinal);
+        Assert.Equal([("curthooks", StageState.Failed, 1.0)], Stages());
+        // It is switched on again, and goes on.
+        Report(5, "installer", StageState.Running);
+        Assert.Equal(HostState.Installing, At(5));
+        Assert.Empty(snapshot.Alerts);
+        // A second time is a second time.
+        Report(6, "disks", StageState.Done);
+        Report(7, "disks", StageState.Done);
+        Assert.Equal(["curthooks", "installer", "disks"], Installation.Stages.Select(s => s.Name));
+    }
+
+    [Fact]
+    public void The_end_and_a_failure_are_taken_however_much_was_reported_before()
+    {
+        for (var i = 0; i < 500; i++)
+            Report(1, $"stage-{i}", StageState.Running);
+        var recorded = events.Count;
+        Report(2, "packages", StageState.Failed, "no repository");
+        Assert.Equal(new HostStanding(HostState.Failed, "packages", "no repository"), Standing(3));
+        Report(3, "packages", StageState.Running);
+        Report(4, "installed", StageState.Done);
+        Assert.Equal((HostState.Installed, "installed"), (At(5), Installation.ClosedBecause));
+        Assert.IsType<BootIntent.LocalDisk>(BootDecider.Intend(new MacAddress(1), snapshot, Start.AddMinutes(5)));
+        Assert.Equal(InstallationProgress.MaximumStages, Installation.Stages.Length);
+        Assert.Equal(["Stage packages failed", "Stage installed done"], events.Skip(recorded).Select(e => e.What));
+    }
+
+    [Fact]
+    public void The_end_is_taken_after_the_window_as_well_and_opens_nothing()
+    {
+        Report(100, "packages", StageState.Running);
+        Assert.Equal(HostState.Failed, At(121));
+        Report(122, "installed", StageState.Done);
+        Assert.Equal(HostState.Installed, At(123));
+        Assert.False(Installation.MayEnrolAt(Start.AddMinutes(123)));
     }
 
     [Fact]
     public void Any_text_is_a_webhook_s_body_or_is_refused() =>
-        CsCheck.Check.Sample(CsCheck.Gen.String, body => _ = SubiquityReport.Read(body, out _));
+        CsCheck.Check.Sample(CsCheck.Gen.String, body => _ = SubiquityReport.Read(body, out _, out _));
 
     [Fact]
     public void The_log_keeps_the_last_64_KiB_of_each_host()
@@ -140,10 +281,20 @@ public sealed class ProgressTests
     private void Report(int minute, string stage, StageState state, string? message = null) =>
         Change(Start.AddMinutes(minute), editor => InstallationProgress.Report(editor, editor.Snapshot.Installations["web-1"], new StageReport(stage, state, message)));
 
+    private void Webhook(int minute, string type, string name, string description = "", string result = "SUCCESS")
+    {
+        var body = $$"""{"origin": "curtin", "level": "INFO", "name": "subiquity/{{name}}", "event_type": "{{type}}", "description": "{{description}}"{{(type == "finish" ? $", \"result\": \"{result}\"" : "")}}}""";
+        var report = SubiquityReport.Read(body, out _, out var wrong);
+        Assert.Null(wrong);
+        if (report is not null)
+            Change(Start.AddMinutes(minute), editor => InstallationProgress.Report(editor, editor.Snapshot.Installations["web-1"], report));
+    }
+
     private void Change(DateTimeOffset at, Action<StateEditor> change)
     {
         var editor = new StateEditor(snapshot, at);
         change(editor);
         snapshot = editor.Snapshot;
+        events.AddRange(editor.Events);
     }
 }

@@ -107,7 +107,7 @@ public sealed class SeedTests
         Assert.Equal("Installing", await StateOf(site));
         site.Time.Advance(TimeSpan.FromSeconds(30));
         Assert.Equal(HttpStatusCode.NoContent, await Report("stage=disks&state=done"));
-        Assert.Equal(HttpStatusCode.NoContent, await Report("""{"name":"subiquity/Install/install","event_type":"start","description":"installing"}""", "report/webhook"));
+        Assert.Equal(HttpStatusCode.NoContent, await Report("""{"name":"subiquity/Install/install/configure_apt","event_type":"start","description":"configuring apt"}""", "report/webhook"));
         Assert.Equal(HttpStatusCode.NoContent, await Report(new string('x', 60_000) + "\nthe last line\n", "report/log"));
         Assert.EndsWith("the last line\n", (await site.Appliance.RunAsync("log", "web-1")).Succeeded(), StringComparison.Ordinal);
         Assert.Equal(HttpStatusCode.BadRequest, await Report("stage=No%20Name&state=done"));
@@ -119,7 +119,7 @@ public sealed class SeedTests
         Assert.Equal("Installed", await StateOf(site));
         Assert.Equal(HttpStatusCode.Gone, (await http.GetAsync(seed + "user-data")).StatusCode);
         var stages = (await site.Appliance.GetAsync("hosts/web-1"))["status"]!["installation"]!["stages"]!.AsArray();
-        Assert.Equal(["installer", "disks", "install-install", "installed"], stages.Select(s => s!["name"]!.GetValue<string>()));
+        Assert.Equal(["installer", "disks", "configure-apt", "installed"], stages.Select(s => s!["name"]!.GetValue<string>()));
         Assert.Equal(30, stages[0]!["seconds"]!.GetValue<double>());
         // A late word is still heard; much later, nothing.
         Assert.Equal(HttpStatusCode.NoContent, await Report("stage=seal&state=failed&message=no+TPM"));
