@@ -76,6 +76,7 @@ internal static class BootEndpoints
             BootDecision.BootFile file => file.File,
             BootDecision.Script script => script.Intent switch
             {
+                BootIntent.Install { Installation.Diskless: true } install => $"boot {install.Image.Name} in memory",
                 BootIntent.Install install => $"install {install.Image.Name}",
                 BootIntent.LocalDisk local => $"boot the local disk ({BootDecider.Name(local.Method)})",
                 BootIntent.AwaitAdoption => "show that it waits to be adopted, boot the local disk",

@@ -59,6 +59,7 @@ internal static class Json
         ["image"] = installation.Image,
         ["open"] = installation.IsOpenAt(now),
         ["enrolOnly"] = installation.EnrolOnly ? true : null,
+        ["diskless"] = installation.Diskless ? true : null,
         ["openedAt"] = At(installation.OpenedAt),
         ["closesAt"] = At(installation.ClosesAt),
         ["installedAt"] = At(installation.InstalledAt),

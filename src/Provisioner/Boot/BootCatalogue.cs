@@ -168,7 +168,8 @@ internal sealed class BootCatalogue(
         if (host is null)
             return null;
         var installation = snapshot.Installations.GetValueOrDefault(host.Name);
-        var name = installation?.IsOpenAt(time.GetUtcNow()) == true ? installation.Image
+        var now = time.GetUtcNow();
+        var name = installation is not null && (installation.BuildsAt(now) || installation.RunsAt(now)) ? installation.Image
             : host.Spec.Profile is { } profile ? snapshot.Profiles.GetValueOrDefault(profile)?.Spec.Image : null;
         return name is null ? null : snapshot.Images.GetValueOrDefault(name);
     }

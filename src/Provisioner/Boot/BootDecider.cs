@@ -18,15 +18,19 @@ public sealed class BootDecider(LoaderCatalogue loaders)
         if (snapshot.FindHost(mac) is not { } host)
             return new BootIntent.AwaitAdoption($"{mac} is not registered: it waits to be adopted and boots its own disk");
 
-        var profile = host.Spec.Profile is { } profileName ? snapshot.Profiles.GetValueOrDefault(profileName) : null;
-        if (snapshot.Installations.GetValueOrDefault(host.Name) is not { } installation || !installation.BuildsAt(now))
+        var installation = snapshot.Installations.GetValueOrDefault(host.Name);
+        // The profile and image as they were when the Installation was opened, not as the host names them now.
+        var profile = installation is null ? null : snapshot.Profiles.GetValueOrDefault(installation.Profile);
+        var isBuilt = installation?.BuildsAt(now) == true;
+        // Both: what it was built as, and what its answers would say today. A host with a disk is never sent to an image by a change of its profile.
+        var hasNoDisk = host.RetiredAt is null && installation?.RunsAt(now) == true && profile?.Spec.Install is { Diskless: true };
+        if (installation is null || !isBuilt && !hasNoDisk)
         {
-            var method = host.Spec.Boot?.Local ?? profile?.Spec.Boot?.Local ?? LocalBoot.Exit;
+            var present = host.Spec.Profile is { } profileName ? snapshot.Profiles.GetValueOrDefault(profileName) : null;
+            var method = host.Spec.Boot?.Local ?? present?.Spec.Boot?.Local ?? LocalBoot.Exit;
             return new BootIntent.LocalDisk(host, method, $"{host.Name} has no open Installation: it boots its own disk ({Name(method)})");
         }
 
-        // The profile and image as they were when the Installation was opened, not as the host names them now.
-        profile = snapshot.Profiles.GetValueOrDefault(installation.Profile);
         if (profile is null)
             return new BootIntent.Blocked(host, $"profile {installation.Profile} of its Installation is gone");
         if (snapshot.Images.GetValueOrDefault(installation.Image) is not { } image)
@@ -38,8 +42,9 @@ public sealed class BootDecider(LoaderCatalogue loaders)
             if (image.File(path) is null)
                 return new BootIntent.Blocked(host, $"image {image.Name} has no file {path}: import it with 'provisioner image import'");
         }
-        return new BootIntent.Install(host, profile, image, installation,
-            $"{host.Name} has an open Installation of {image.Name} until {installation.ClosesAt.UtcDateTime:HH:mm} UTC");
+        return new BootIntent.Install(host, profile, image, installation, hasNoDisk
+            ? $"{host.Name} has no disk: it boots {image.Name}, as it was provisioned on {installation.OpenedAt.UtcDateTime:yyyy-MM-dd}"
+            : $"{host.Name} has an open Installation of {image.Name} until {installation.ClosesAt.UtcDateTime:HH:mm} UTC");
     }
 
     /// <summary>Answers one boot question. Never throws; what cannot be answered is <see cref="BootDecision.NoBootFile"/> with its reason.</summary>

@@ -8,7 +8,7 @@ namespace Provisioner.Boot;
 /// <param name="Reason">Why, as a sentence for people.</param>
 public abstract record BootIntent(string Reason)
 {
-    /// <summary>It has an open Installation.</summary>
+    /// <summary>It has an open Installation; or it has no disk, and the image of its last one is its system.</summary>
     public sealed record Install(Host Host, Profile Profile, Image Image, Installation Installation, string Reason) : BootIntent(Reason);
 
     /// <summary>It has none: it starts what is on its disk.</summary>

@@ -12,12 +12,20 @@ internal static class CertificateChanges
     /// <summary>Gives out one more token for the host's open Installation; without one, an Installation is opened that only lets it enrol.</summary>
     /// <param name="token">Made by <see cref="EnrolmentToken.Create"/>; only its hash is kept.</param>
     /// <param name="window">How long a new Installation stays open.</param>
-    /// <exception cref="ChangeRefusedException">No such host, or it is retired.</exception>
+    /// <exception cref="ChangeRefusedException">No such host, it is retired, or it has no disk and its window is over.</exception>
     public static Installation GiveToken(StateEditor editor, string host, string token, TimeSpan? window, string? actor)
     {
         var target = HostChanges.Find(editor, host);
         HostChanges.RefuseRetired(target);
         var installation = editor.Snapshot.Installations.GetValueOrDefault(target.Name);
+        // One that lets it enrol alone would take the place of what it boots by.
+        if (installation?.RunsAt(editor.Now) == true && !installation.MayEnrolAt(editor.Now))
+        {
+            throw new ChangeRefusedException(RefusalKind.Conflict, [new Mistake($"Host {target.Name} has no disk, so its key lasts no longer than its boot")
+            {
+                Value = target.Name, Expected = $"'provisioner provision {target.Name}', and a boot inside that window",
+            }]);
+        }
         if (installation is null || !installation.MayEnrolAt(editor.Now))
         {
             installation = new Installation
@@ -75,7 +83,7 @@ internal static class CertificateChanges
         if (host.RetiredAt is not null)
             return host;
         host = editor.Put(host with { RetiredAt = editor.Now });
-        if (editor.Snapshot.Installations.GetValueOrDefault(name) is { } open && open.MayEnrolAt(editor.Now))
+        if (editor.Snapshot.Installations.GetValueOrDefault(name) is { } open && (open.MayEnrolAt(editor.Now) || open.RunsAt(editor.Now)))
             editor.Put(open with { ClosedAt = editor.Now, ClosedBecause = "the host was retired" });
         var revoked = editor.Snapshot.CertificatesByHost.ContainsKey(name) ? Revoke(editor, name, reason, actor).Count : 0;
         foreach (var alert in editor.Snapshot.Alerts.Values.Where(a => a.Host == name).ToList())

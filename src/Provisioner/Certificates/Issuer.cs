@@ -129,7 +129,7 @@ internal sealed class Issuer(
     {
         editor.Put(certificate);
         if (issue.Installation is { } installation)
-            editor.Put(installation with { ClosedAt = editor.Now, ClosedBecause = "the host enrolled" });
+            editor.Put(installation with { ClosedAt = editor.Now, ClosedBecause = Hosts.Installation.Enrolled });
         editor.Lower(CertificateWatch.ExpiryAlert(certificate.Host));
         editor.Record(new Event
         {

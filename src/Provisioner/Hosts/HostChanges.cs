@@ -132,6 +132,7 @@ public static class HostChanges
             Image = image,
             OpenedAt = editor.Now,
             ClosesAt = editor.Now + length,
+            Diskless = editor.Snapshot.Profiles[profile].Spec.Install is { Diskless: true },
             Actor = actor,
         };
         editor.Put(installation);
@@ -139,12 +140,12 @@ public static class HostChanges
         return installation;
     }
 
-    /// <summary>Closes the host's open Installation: from now on it boots its own disk, and its token is worth nothing, installed or not.</summary>
+    /// <summary>Closes the host's open Installation: from now on it boots its own disk, and its token is worth nothing, installed or not; one without a disk has nothing to boot.</summary>
     /// <exception cref="ChangeRefusedException">No such host, or nothing open.</exception>
     public static Installation Cancel(StateEditor editor, string host, string? actor)
     {
         var target = Find(editor, host);
-        if (editor.Snapshot.Installations.GetValueOrDefault(target.Name) is not { } open || !open.MayEnrolAt(editor.Now))
+        if (editor.Snapshot.Installations.GetValueOrDefault(target.Name) is not { } open || !open.MayEnrolAt(editor.Now) && !open.RunsAt(editor.Now))
             throw new ChangeRefusedException(RefusalKind.Conflict, $"Host {target.Name} has no open Installation");
         var closed = open with { ClosedAt = editor.Now, ClosedBecause = Installation.Cancelled };
         editor.Put(closed);

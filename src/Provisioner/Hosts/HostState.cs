@@ -50,6 +50,8 @@ public sealed record HostStanding(HostState State, string? Stage = null, string?
         {
             if (built.BuildsAt(now))
                 return Building(built, lastAnswered, now);
+            if (built.RunsAt(now) && !built.Stages.IsEmpty)
+                return InMemory(built, enrolledAt, now);
             if (built.InstalledAt is null && built.ClosedAt is null && now >= built.ClosesAt && !built.Stages.IsEmpty)
             {
                 return new(HostState.Failed, built.Stages[^1].Name,
@@ -64,6 +66,25 @@ public sealed record HostStanding(HostState State, string? Stage = null, string?
             }
         }
         return new(enrolledAt is null ? HostState.Registered : HostState.Enrolled);
+    }
+
+    // A host without a disk, by what its latest boot reported. The key of a certificate from before that boot is gone.
+    private static HostStanding InMemory(Installation installation, DateTimeOffset? enrolledAt, DateTimeOffset now)
+    {
+        var (first, current) = (installation.Stages[0], installation.Stages[^1]);
+        if (current.State == StageState.Failed)
+            return new(HostState.Failed, current.Name, current.Message ?? "its boot said no more");
+        if (enrolledAt >= first.StartedAt)
+            return new(HostState.Enrolled);
+        if (current.Name == Stages.Installed)
+        {
+            return new(HostState.Installed, Reason: $"it runs from memory since {current.StartedAt:u}; " + (installation.MayEnrolAt(now) ? $"it has not enrolled yet and may until {installation.ClosesAt:u}"
+                : $"it enrols when it boots inside the window that 'provisioner provision {installation.Host}' opens"));
+        }
+        var heard = installation.HeardAt > current.StartedAt ? installation.HeardAt.Value : current.StartedAt;
+        return now - heard > Stages.LimitOf(current.Name)
+            ? new(HostState.Stalled, current.Name, $"nothing was heard since {heard:u}; usually {Stages.CauseOf(current.Name)}")
+            : new(HostState.Booting, current.Name, current.Message);
     }
 
     private static HostStanding Building(Installation installation, DateTimeOffset? lastAnswered, DateTimeOffset now)

@@ -12,6 +12,9 @@ public sealed record Installation
     /// <summary>Why it is closed when a person closed it.</summary>
     public const string Cancelled = "cancelled";
 
+    /// <summary>Why it is closed when its token was used.</summary>
+    public const string Enrolled = "the host enrolled";
+
     /// <summary>128 random bits in hexadecimal; not a secret.</summary>
     public required string Id { get; init; }
 
@@ -41,13 +44,16 @@ public sealed record Installation
     /// <summary>It only lets the host enrol again; the host goes on booting its own disk.</summary>
     public bool EnrolOnly { get; init; }
 
-    /// <summary>What the installer reported, in order.</summary>
+    /// <summary>Its profile was diskless when it was opened: the image is the host's system, and booted each time.</summary>
+    public bool Diskless { get; init; }
+
+    /// <summary>What the installer reported, in order. Of a host without a disk: what its latest boot did.</summary>
     public ImmutableArray<InstallationStage> Stages { get; init; } = [];
 
     /// <summary>When the host was last heard of in it: a report, a file of the seed, a line of syslog.</summary>
     public DateTimeOffset? HeardAt { get; init; }
 
-    /// <summary>When the operating system was in place; the host boots its disk from then on.</summary>
+    /// <summary>When the operating system was in place; the host boots its disk from then on. Without a disk: when it was last up.</summary>
     public DateTimeOffset? InstalledAt { get; init; }
 
     /// <summary>Who opened it.</summary>
@@ -60,6 +66,12 @@ public sealed record Installation
     /// boot, and by then it boots its disk. The certificate closes it for good.
     /// </summary>
     public bool MayEnrolAt(DateTimeOffset now) => (ClosedAt is null || ClosedBecause == Installed) && now >= OpenedAt && now < ClosesAt;
+
+    /// <summary>
+    /// The host has no disk, and boots the image as its system, for as long as nobody cancels it. Nothing is given to it by that: the token is
+    /// good as <see cref="MayEnrolAt"/> says, and never again.
+    /// </summary>
+    public bool RunsAt(DateTimeOffset now) => Diskless && !BuildsAt(now) && now >= OpenedAt && ClosedBecause is (null or Installed or Enrolled);
 
     /// <summary>The host boots its installer now.</summary>
     public bool BuildsAt(DateTimeOffset now) => IsOpenAt(now) && !EnrolOnly;

@@ -18,6 +18,7 @@ internal sealed partial class AnswerFiles
             {
                 ["report"] = Report(context),
                 ["networkd"] = !plan.Network.IsPlain,
+                ["enrols"] = context.Secrets.Token is not null,
                 ["before"] = options.Before,
                 ["proxy"] = options.Proxy,
                 ["after"] = options.After,

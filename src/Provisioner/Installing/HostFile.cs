@@ -21,11 +21,11 @@ internal sealed record JoinFiles(IReadOnlyList<HostFile> Programs)
                 : new HostFile($"/usr/local/sbin/{name[ResourcePrefix.Length..]}", "0755", Read(name))),
     ]);
 
-    /// <summary>All of them for one host; the token stands nowhere else.</summary>
+    /// <summary>All of them for one host; the token, where it has one, stands nowhere else.</summary>
     public IEnumerable<HostFile> For(SeedContext context) =>
     [
         new("/etc/provisioner/join.conf", "0644", $"APPLIANCE={context.ApplianceSecureUrl}\nHOST={context.Host.Name}\nINSTALLATION={context.Installation.Id}\n"),
-        new("/etc/provisioner/token", "0600", context.Secrets.Token + "\n"),
+        .. context.Secrets.Token is { } token ? (HostFile[])[new("/etc/provisioner/token", "0600", token + "\n")] : [],
         new("/etc/provisioner/ca.pem", "0644", context.Secrets.CaPem),
         .. Programs,
     ];

@@ -29,10 +29,10 @@ internal sealed record SeedContext(
 }
 
 /// <summary>What only this host may know, and what it knows the appliance by.</summary>
-/// <param name="Token">One-time, for the enrolment.</param>
+/// <param name="Token">One-time, for the enrolment; null for a boot that may not enrol.</param>
 /// <param name="CaPem">The authorities to trust; no secret.</param>
 /// <param name="DiskPassphrase">Only where the profile's disk says <c>encryption: passphrase</c>; letters, digits and hyphens.</param>
-internal sealed record SeedSecrets(string Token, string CaPem, string? DiskPassphrase = null)
+internal sealed record SeedSecrets(string? Token, string CaPem, string? DiskPassphrase = null)
 {
     /// <summary>For previews: everything is there but what is secret.</summary>
     public static SeedSecrets Redacted(string caPem) => new("REDACTED", caPem, "REDACTED");

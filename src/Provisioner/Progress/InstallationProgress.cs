@@ -26,7 +26,9 @@ internal static class InstallationProgress
     {
         if (report.Inner)
             return ReportInner(editor, installation, report);
-        var stages = installation.Stages;
+        // Without a disk nothing of the boot before is left, its key neither: this one has a timeline of its own.
+        var boots = report is { Stage: Stages.Start, State: StageState.Running } && installation.RunsAt(editor.Now);
+        var stages = boots ? [] : installation.Stages;
         var last = stages.IsEmpty ? null : stages[^1];
         if (IsKnown(stages, last, report))
             return Heard(editor, installation);
@@ -49,7 +51,7 @@ internal static class InstallationProgress
         {
             installation = installation with
             {
-                InstalledAt = installation.InstalledAt ?? editor.Now,
+                InstalledAt = installation.Diskless ? editor.Now : installation.InstalledAt ?? editor.Now,
                 // It is so after the end of the window, too: nothing is opened by that.
                 ClosedAt = installation.ClosedAt ?? editor.Now,
                 ClosedBecause = installation.ClosedBecause ?? Installation.Installed,
@@ -145,7 +147,7 @@ internal static class InstallationProgress
                 StageState.Done => $"Stage {report.Stage} done{took}",
                 _ => $"Stage {report.Stage} failed{took}",
             },
-            Reason = (report.State == StageState.Failed ? current.Message : report.Message) ?? (installation.ClosedBecause == Installation.Installed && report.Stage == Stages.Installed ? "the host boots its disk from now on" : "reported by the installer"),
+            Reason = (report.State == StageState.Failed ? current.Message : report.Message) ?? (installation.ClosedBecause == Installation.Installed && report.Stage == Stages.Installed ? installation.Diskless ? "the host is up" : "the host boots its disk from now on" : "reported by the installer"),
         });
     }
 }

@@ -33,6 +33,9 @@ public static partial class Stages
     /// <summary>From the first answered boot question to the first word of the installer.</summary>
     public const string Boot = "boot";
 
+    /// <summary>The first of a host that runs from memory, at each boot.</summary>
+    public const string Start = "start";
+
     /// <summary>The last one: the operating system is on the disk (or, without a disk, up).</summary>
     public const string Installed = "installed";
 
@@ -54,7 +57,7 @@ public static partial class Stages
         ("configure", TimeSpan.FromMinutes(30), "writing into the installed system waits for something, such as the network"),
         ("steps", TimeSpan.FromMinutes(30), "the profile's steps after the installation wait for something"),
         ("seal", TimeSpan.FromMinutes(15), "the TPM does not answer"),
-        ("start", TimeSpan.FromMinutes(15), "a command of the seed waits for something, such as a package repository"),
+        (Start, TimeSpan.FromMinutes(15), "a command of the seed waits for something, such as a package repository"),
     ];
 
     /// <summary>A stage's name: what may stand in an event and an address.</summary>

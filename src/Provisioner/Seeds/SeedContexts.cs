@@ -20,16 +20,18 @@ internal sealed class SeedContexts(CurrentState state, SeedKey keys, PublishedCe
 
     /// <param name="endpoint">Where the host reaches the boot plane.</param>
     /// <param name="redacted">For people: no secret, and no capability.</param>
-    public SeedContext Of(Host host, Profile profile, Image image, Installation installation, BootEndpoint endpoint, bool redacted)
+    /// <param name="mayEnrol">The token is in it.</param>
+    public SeedContext Of(Host host, Profile profile, Image image, Installation installation, BootEndpoint endpoint, bool redacted, bool mayEnrol = true)
     {
         var seed = $"{endpoint.HttpRoot}{SeedEndpoint.Prefix}{(redacted ? Hidden : keys.CapabilityOf(installation))}";
         var ca = certificates.Trusted() is { } pem ? System.Text.Encoding.ASCII.GetString(pem.Span) : "";
+        var secrets = redacted ? SeedSecrets.Redacted(ca) : new SeedSecrets(keys.TokenOf(installation), ca, keys.DiskPassphraseOf(installation));
         return new SeedContext(
             host, profile, image, NetworkOf(host, endpoint.Address), installation,
             seed, $"{seed}/report",
             ports.Syslog == 514 ? $"{endpoint.Address}" : $"{endpoint.Address}:{ports.Syslog}",
             $"https://{endpoint.Address}:{ports.Secure}",
-            redacted ? SeedSecrets.Redacted(ca) : new SeedSecrets(keys.TokenOf(installation), ca, keys.DiskPassphraseOf(installation)));
+            mayEnrol ? secrets : secrets with { Token = null });
     }
 
     /// <summary>The kernel arguments by which the installer finds its answers; none for a profile that has none.</summary>

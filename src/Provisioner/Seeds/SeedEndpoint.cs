@@ -14,7 +14,8 @@ namespace Provisioner.Seeds;
 
 /// <summary>
 /// One Installation's own corner of the boot plane, <c>/seed/CAPABILITY/</c>: its answer files by GET, its installer's reports by POST. Only for
-/// who knows the capability, only from the address the host was seen with, only inside the window.
+/// who knows the capability, only from the address the host was seen with, only inside the window; a host without a disk gets its own at each boot,
+/// without the token.
 /// </summary>
 internal sealed class SeedEndpoint(
     CurrentState state, StateWriter writer, SeedKey keys, SeedFiles files, AddressBook addresses, StageRecorder recorder, InstallerLog log, BootJournal journal, TimeProvider time)
@@ -59,17 +60,18 @@ internal sealed class SeedEndpoint(
     private async Task GiveAsync(HttpContext context, Host host, Installation installation, string name, BootEndpoint endpoint)
     {
         var now = time.GetUtcNow();
-        if (!installation.IsOpenAt(now))
+        if (!installation.BuildsAt(now) && !installation.RunsAt(now))
         {
             await RefuseAsync(context, host, name, StatusCodes.Status410Gone, installation.ClosedBecause is { } because
                 ? $"the Installation was closed at {installation.ClosedAt:u}: {because}"
+                : installation.EnrolOnly ? "the Installation only lets the host enrol"
                 : $"the Installation's window ended at {installation.ClosesAt:u}");
             return;
         }
         SeedFile? file;
         try
         {
-            file = files.Find(host, installation, name, endpoint);
+            file = files.Find(host, installation, name, endpoint, now);
         }
         catch (Exception e) when (e is Templates.TemplateException or Installing.SeedRefusedException)
         {
@@ -90,7 +92,7 @@ internal sealed class SeedEndpoint(
         if (!HttpMethods.IsHead(context.Request.Method))
         {
             await context.Response.Body.WriteAsync(body, context.RequestAborted);
-            files.Served(host.Name, name, file.Redacted);
+            files.Served(host, installation, name, endpoint, now);
         }
         Record(EventOutcome.Answered, host, $"{context.Request.Method} {Prefix}…/{name} → 200, {body.Length} bytes", file.Reason);
     }
@@ -122,7 +124,7 @@ internal sealed class SeedEndpoint(
     private async Task TakeAsync(HttpContext context, Host host, Installation installation, string name)
     {
         var now = time.GetUtcNow();
-        if (installation.ClosedBecause is Installation.Cancelled || now > (installation.ClosedAt ?? installation.ClosesAt) + LastWords)
+        if (installation.ClosedBecause is Installation.Cancelled || !installation.RunsAt(now) && now > (installation.ClosedAt ?? installation.ClosesAt) + LastWords)
         {
             await RefuseAsync(context, host, name, StatusCodes.Status410Gone, $"the Installation is over ({installation.ClosedBecause ?? "its window ended"})");
             return;

@@ -8,9 +8,8 @@ using Provisioner.Storage;
 namespace Provisioner.Seeds;
 
 /// <summary>One file of a seed.</summary>
-/// <param name="Redacted">The same with its secrets replaced, for people.</param>
 /// <param name="CarriesToken">It holds the Installation's token, whose hash has to be stored before it leaves.</param>
-internal sealed record SeedFile(string Text, string Redacted, string ContentType, bool CarriesToken, string Reason);
+internal sealed record SeedFile(string Text, string ContentType, bool CarriesToken, string Reason);
 
 /// <summary>The answer files of a host's Installation, and what of them was last served.</summary>
 internal sealed class SeedFiles(CurrentState state, SeedContexts contexts, AnswerFiles answers, string dataDirectory)
@@ -20,18 +19,22 @@ internal sealed class SeedFiles(CurrentState state, SeedContexts contexts, Answe
     /// <summary>The file of that name; null when the host's seed has none.</summary>
     /// <exception cref="SeedRefusedException">Host and profile do not go together; says why.</exception>
     /// <exception cref="Templates.TemplateException">It cannot be written safely.</exception>
-    public SeedFile? Find(Host host, Installation installation, string name, BootEndpoint endpoint)
+    public SeedFile? Find(Host host, Installation installation, string name, BootEndpoint endpoint, DateTimeOffset now)
     {
-        if (state.Snapshot.Profiles.GetValueOrDefault(installation.Profile) is not { } profile || state.Snapshot.Images.GetValueOrDefault(installation.Image) is not { } image)
-            throw new SeedRefusedException($"profile {installation.Profile} or image {installation.Image} of the Installation is gone");
-        var context = contexts.Of(host, profile, image, installation, endpoint, redacted: false);
+        var context = Context(host, installation, endpoint, now, redacted: false);
         if (!AnswerFiles.Has(context, name))
             return null;
         var text = answers.Render(context, name);
-        var shown = answers.Render(contexts.Of(host, profile, image, installation, endpoint, redacted: true), name);
-        return new SeedFile(text, shown, name == "ks.cfg" ? "text/plain; charset=utf-8" : "text/yaml; charset=utf-8",
-            text.Contains(context.Secrets.Token, StringComparison.Ordinal), $"{host.Name} is installed by profile {profile.Name} with {image.Name}");
+        return new SeedFile(text, name == "ks.cfg" ? "text/plain; charset=utf-8" : "text/yaml; charset=utf-8",
+            context.Secrets.Token is { } token && text.Contains(token, StringComparison.Ordinal),
+            $"{host.Name} {(installation.Diskless ? "runs" : "is installed")} by profile {context.Profile.Name} with {context.Image.Name}");
     }
+
+    // In the window alone, and not for an Installation whose token a person was given: what boots then is no proof of who boots.
+    private SeedContext Context(Host host, Installation installation, BootEndpoint endpoint, DateTimeOffset now, bool redacted) =>
+        state.Snapshot.Profiles.GetValueOrDefault(installation.Profile) is { } profile && state.Snapshot.Images.GetValueOrDefault(installation.Image) is { } image
+            ? contexts.Of(host, profile, image, installation, endpoint, redacted, installation.MayEnrolAt(now) && !installation.EnrolOnly)
+            : throw new SeedRefusedException($"profile {installation.Profile} or image {installation.Image} of the Installation is gone");
 
     /// <summary>What would be served now, for people: no secrets. A host without an open Installation is shown as if one were opened.</summary>
     /// <exception cref="ChangeRefusedException">There is no such file, or nothing to make it of.</exception>
@@ -61,7 +64,19 @@ internal sealed class SeedFiles(CurrentState state, SeedContexts contexts, Answe
     public static IReadOnlyList<string> Names { get; } = ["ks.cfg", "user-data", "meta-data", "vendor-data"];
 
     /// <summary>Remembers what was served, without its secrets, for a later comparison.</summary>
-    public void Served(string host, string name, string redacted)
+    public void Served(Host host, Installation installation, string name, BootEndpoint endpoint, DateTimeOffset now)
+    {
+        try
+        {
+            Keep(host.Name, name, answers.Render(Context(host, installation, endpoint, now, redacted: true), name));
+        }
+        catch (Exception e) when (e is SeedRefusedException or Templates.TemplateException)
+        {
+            // Changed in between: the host has its answer, only the comparison is lost.
+        }
+    }
+
+    private void Keep(string host, string name, string redacted)
     {
         if (served.TryGetValue((host, name), out var before) && before == redacted)
             return;

@@ -1,4 +1,6 @@
 using Provisioner.Boot;
+using Provisioner.Hosts;
+using Provisioner.Installing;
 using Provisioner.Networks;
 using static Provisioner.Tests.Boot.BootFixture;
 
@@ -39,6 +41,45 @@ public sealed class BootDeciderTests
         var site = new BootFixture { Loaders = new LoaderCatalogue([new Loader("snponly-arm64.efi", "/l", 1, "00", CpuArchitecture.Arm64)]) };
 
         Assert.Equal("snponly-arm64.efi", Assert.IsType<BootDecision.BootFile>(site.Installing("n2").Decide(Arm64Mac, Architecture.Arm64)).File);
+    }
+
+    /// <summary>A host without a disk boots its image for good; every other host boots its disk when its window is over.</summary>
+    [Fact]
+    public void A_host_without_a_disk_boots_its_image_after_its_window_as_well_until_it_is_cancelled_or_retired()
+    {
+        var site = new BootFixture().WithProfile("worker", p => p with { Install = new InstallOptions { Diskless = true } }).Installing("n1");
+        var later = Now.AddDays(30);
+        BootIntent Intend() => BootDecider.Intend(X64Mac, site.Snapshot, later);
+        void Change(Func<Installation, Installation> change) => site.With(s => s with { Installations = s.Installations.SetItem("n1", change(s.Installations["n1"])) });
+
+        // Provisioned while the profile was for disks: never.
+        Assert.IsType<BootIntent.LocalDisk>(Intend());
+        Change(i => i with { Diskless = true });
+        foreach (var because in (string?[])[null, Installation.Installed, Installation.Enrolled])
+        {
+            Change(i => i with { ClosedBecause = because, ClosedAt = because is null ? null : Now });
+            var install = Assert.IsType<BootIntent.Install>(Intend());
+            Assert.Equal("n1 has no disk: it boots debian-x64, as it was provisioned on 2026-03-01", install.Reason);
+            Assert.IsType<BootDecision.BootFile>(site.Decide(X64Mac, Architecture.X64));
+        }
+        // The profile is for disks now.
+        site.WithProfile("worker", p => p with { Install = new InstallOptions() });
+        Assert.IsType<BootIntent.LocalDisk>(Intend());
+        site.WithProfile("worker", p => p with { Install = new InstallOptions { Diskless = true } });
+        Assert.IsType<BootIntent.Install>(Intend());
+        // Its image is gone: it says so.
+        var images = site.Snapshot.Images;
+        site.With(s => s with { Images = s.Images.Clear() });
+        Assert.IsType<BootIntent.Blocked>(Intend());
+        site.With(s => s with { Images = images });
+
+        site.With(s => s with { Hosts = s.Hosts.SetItem("n1", s.Hosts["n1"] with { RetiredAt = Now }) });
+        Assert.IsType<BootIntent.LocalDisk>(Intend());
+        site.With(s => s with { Hosts = s.Hosts.SetItem("n1", s.Hosts["n1"] with { RetiredAt = null }) });
+        Change(i => i with { ClosedBecause = Installation.Cancelled });
+        Assert.IsType<BootIntent.LocalDisk>(Intend());
+        Change(i => i with { ClosedBecause = "the host was retired" });
+        Assert.IsType<BootIntent.LocalDisk>(Intend());
     }
 
     [Fact]

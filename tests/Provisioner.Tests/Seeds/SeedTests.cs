@@ -180,6 +180,70 @@ public sealed class SeedTests
     }
 
     [Fact]
+    public async Task A_host_without_a_disk_boots_on_with_its_seed_but_without_a_token_until_it_is_provisioned_again()
+    {
+        await using var site = await StartAsync(diskless: true);
+        var seed = await SeedOfAsync(site);
+        using var http = Boot(site);
+        Task<HttpResponseMessage> Report(string stage, string state) => http.PostAsync(seed + "report", new StringContent($"stage={stage}&state={state}"));
+        async Task BootsAsync()
+        {
+            Assert.Equal(seed, await SeedOfAsync(site, provision: false));
+            Assert.Equal(HttpStatusCode.NoContent, (await Report("start", "started")).StatusCode);
+            site.Time.Advance(TimeSpan.FromSeconds(20));
+            await Report("start", "done");
+            Assert.Equal(HttpStatusCode.NoContent, (await Report("installed", "done")).StatusCode);
+        }
+
+        // Switched off and on again inside the window, before it enrolled: the same token.
+        var first = await http.GetStringAsync(seed + "user-data");
+        await BootsAsync();
+        Assert.Equal("Installed", await StateOf(site));
+        Assert.Equal(first, await http.GetStringAsync(seed + "user-data"));
+        var installation = site.Appliance.Snapshot.Installations["web-1"];
+        var given = new GivenToken(installation.Id, site.Appliance.Services.GetRequiredService<SeedKey>().TokenOf(installation));
+        Assert.Contains(given.Token, first, StringComparison.Ordinal);
+        Assert.Contains("\"/etc/provisioner/token\"", first, StringComparison.Ordinal);
+        using var key = System.Security.Cryptography.ECDsa.Create(System.Security.Cryptography.ECCurve.NamedCurves.nistP256);
+        (await new EstClient(site.Appliance).EnrolAsync(given, EstClient.Request(key, "web-1"))).Certificate();
+        Assert.Equal("Enrolled", await StateOf(site));
+
+        foreach (var later in new[] { TimeSpan.FromMinutes(5), TimeSpan.FromDays(20) })
+        {
+            await site.PassAsync(later);
+            await BootsAsync();
+            var again = await http.GetStringAsync(seed + "user-data");
+            Assert.DoesNotContain(given.Token, again, StringComparison.Ordinal);
+            Assert.DoesNotContain("\"/etc/provisioner/token\"", again, StringComparison.Ordinal);
+            Assert.DoesNotContain("systemctl enable provisioner-enrol", again, StringComparison.Ordinal);
+            Assert.Contains("ops@example.com", again, StringComparison.Ordinal);
+            // Its key was in memory: the good certificate is nobody's.
+            Assert.Equal("Installed", await StateOf(site));
+            Assert.Contains("'provisioner provision web-1'", (await site.Appliance.GetAsync("hosts/web-1"))["status"]!["reason"]!.GetValue<string>(), StringComparison.Ordinal);
+            Assert.Equal(["start", "installed"], site.Appliance.Snapshot.Installations["web-1"].Stages.Select(s => s.Name));
+        }
+        using var other = System.Security.Cryptography.ECDsa.Create(System.Security.Cryptography.ECCurve.NamedCurves.nistP256);
+        (await new EstClient(site.Appliance).EnrolAsync(given, EstClient.Request(other, "web-1"))).AssertRefused(403, "the token was used already");
+        var (status, refused) = await site.Appliance.SendAsync(HttpMethod.Post, "hosts/web-1/token", new StringContent("{}"));
+        Assert.Equal(409, status);
+        Assert.Contains("has no disk", refused.ToJsonString(), StringComparison.Ordinal);
+
+        // Provisioned again, it boots with a new token; and cancelled, it boots nothing of ours.
+        var old = seed;
+        seed = await SeedOfAsync(site);
+        Assert.NotEqual(old, seed);
+        installation = site.Appliance.Snapshot.Installations["web-1"];
+        given = new GivenToken(installation.Id, site.Appliance.Services.GetRequiredService<SeedKey>().TokenOf(installation));
+        Assert.Contains(given.Token, await http.GetStringAsync(seed + "user-data"), StringComparison.Ordinal);
+        await BootsAsync();
+        (await new EstClient(site.Appliance).EnrolAsync(given, EstClient.Request(other, "web-1"))).Certificate();
+        Assert.Equal("Enrolled", await StateOf(site));
+        await site.PostAsync("hosts/web-1/cancel");
+        Assert.Equal(HttpStatusCode.Gone, (await http.GetAsync(seed + "user-data")).StatusCode);
+        Assert.Contains("boots its own disk", await http.GetStringAsync($"/boot/{Mac}/boot.ipxe"), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_host_that_goes_quiet_is_told_of_with_its_last_line_and_the_likely_cause()
     {
         await using var site = await StartAsync();
