@@ -87,6 +87,8 @@ internal sealed class BootScripts(TemplateEngine templates, SeedContexts? seeds 
     [
         .. SourceAndAnswers(install, endpoint, redacted),
         .. install.Image.Spec.KernelArguments,
+        // Of the installed system they stand in its boot loader; what runs from memory has none but this.
+        .. install.Profile.Spec.Install is { Diskless: true } running ? running.KernelArguments : [],
         .. install.Profile.Spec.Boot?.KernelArguments ?? [],
         .. install.Host.Spec.Boot?.KernelArguments ?? [],
     ];

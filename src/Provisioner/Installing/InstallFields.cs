@@ -34,9 +34,9 @@ internal static class InstallFields
         shape.Optional("packages", new ListKind<string>(Values.OfText("a package", "a package's name such as tcpdump", InstallTexts.Package), maximum: 256), i => i.Packages, (i, v) => i with { Packages = v },
             "Packages besides the distribution's smallest set.");
         shape.Optional("repositories", new ListKind<PackageRepository>(Repository(), maximum: 16), i => i.Repositories, (i, v) => i with { Repositories = v }, "Where packages come from, besides the image.");
-        shape.Default("selinux", selinux, i => i.Selinux, (i, v) => i with { Selinux = v }, "SELinux, where the distribution has it.");
+        shape.Default("selinux", selinux, i => i.Selinux, (i, v) => i with { Selinux = v }, "SELinux, where the distribution has it; with diskless: the image's own.");
         shape.Optional("firewall", Firewall(), i => i.Firewall, (i, v) => i with { Firewall = v }, "The host's own firewall; on, with the ports of Kubernetes and Cilium open, when not given.");
-        shape.Optional("kernelArguments", new ListKind<string>(Values.KernelArgument), i => i.KernelArguments, (i, v) => i with { KernelArguments = v }, "Kernel arguments of the installed system.");
+        shape.Optional("kernelArguments", new ListKind<string>(Values.KernelArgument), i => i.KernelArguments, (i, v) => i with { KernelArguments = v }, "Kernel arguments of the installed system; with diskless: of each boot.");
         shape.Optional("before", text, i => i.Before, (i, v) => i with { Before = v }, "Runs in the installer before a disk is touched; a failure ends the installation.");
         shape.Optional("after", text, i => i.After, (i, v) => i with { After = v }, "Runs in the installed system, last of all; a failure ends the installation.");
         shape.Check((install, report) =>
@@ -45,6 +45,14 @@ internal static class InstallFields
             Once(install.Repositories, r => r.Name, "repositories", "name", report);
             if (install is { Diskless: true, Disk: not null })
                 report("disk", "a diskless host has no disk to install to", null, "no disk, or diskless: false");
+            // What would be said and not done is refused: whoever reads the profile would believe it.
+            if (install is { Diskless: true, Firewall.Mode: FirewallMode.On })
+                report("firewall", "a diskless host has the firewall of its image, and no other is set up", "mode: on", "mode: off, or no firewall; its rules belong into the image, or into after");
+            if (install is { Diskless: true, Selinux: not SelinuxMode.Permissive })
+            {
+                report("selinux", "a diskless host has the SELinux of its image", install.Selinux == SelinuxMode.Enforcing ? "enforcing" : "disabled",
+                    "no selinux; the image's own configuration, or enforcing=1 or selinux=0 among kernelArguments");
+            }
         });
         return shape;
     }

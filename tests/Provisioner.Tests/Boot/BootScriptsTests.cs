@@ -1,5 +1,6 @@
 using Provisioner.Boot;
 using Provisioner.Images;
+using Provisioner.Installing;
 using Provisioner.Protocols;
 using Provisioner.Templates;
 using static Provisioner.Tests.Boot.BootFixture;
@@ -59,6 +60,19 @@ public sealed class BootScriptsTests
             else
                 Assert.Contains(argument + "quiet", script.Replace("'", "", StringComparison.Ordinal), StringComparison.Ordinal);
         }
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void The_arguments_of_a_system_in_memory_are_those_of_its_boot(bool diskless)
+    {
+        var intent = BootDecider.Intend(X64Mac, new BootFixture()
+            .WithImage("debian-x64", i => i with { Spec = i.Spec with { KernelArguments = ["quiet"] } })
+            .WithProfile("worker", p => p with { Install = new InstallOptions { Diskless = diskless, KernelArguments = ["mitigations=auto"] }, Boot = new BootOptions { KernelArguments = ["last"] } })
+            .Installing("n1").Snapshot, Now);
+        foreach (var script in new[] { scripts.Ipxe(intent, X64Mac, "http://10.77.0.1:8080", At), scripts.Grub(intent, X64Mac, At) })
+            Assert.Contains(diskless ? "quiet mitigations=auto last" : "quiet last", script.Replace("'", "", StringComparison.Ordinal), StringComparison.Ordinal);
     }
 
     private static BootIntent IntentOf(string name)

@@ -54,9 +54,15 @@ internal static class AnswerFixture
         var diskless = release.EndsWith("-diskless", StringComparison.Ordinal);
         var options = Options(kind) with { Diskless = diskless };
         if (diskless)
-            options = options with { Disk = null };
+            options = Diskless(options);
         return Context(Image(release, cpu), options, kind == "bond-vlan-static" ? BondedHost : h => h);
     }
+
+    /// <summary>Without what a diskless host cannot have.</summary>
+    public static InstallOptions Diskless(InstallOptions options) => options with
+    {
+        Diskless = true, Disk = null, Firewall = options.Firewall?.Mode == FirewallMode.On ? null : options.Firewall, Selinux = SelinuxMode.Permissive,
+    };
 
     public static SeedContext Context(Image image, InstallOptions options, Func<HostSpec, HostSpec>? host = null)
     {

@@ -63,6 +63,38 @@ public sealed class InstallFieldsTests
         Assert.All(read.Mistakes, m => Assert.NotNull(m.Expected));
     }
 
+    [Theory]
+    [InlineData("firewall: {ports: [9100/tcp]}", "spec.install.firewall", "mode: on")]
+    [InlineData("selinux: enforcing", "spec.install.selinux", "enforcing")]
+    [InlineData("selinux: disabled", "spec.install.selinux", "disabled")]
+    [InlineData("disk: {}", "spec.install.disk", null)]
+    [InlineData("firewall: {mode: \"off\"}", null, null)]
+    [InlineData("kernelArguments: [quiet]", null, null)]
+    public void What_a_diskless_host_cannot_have_is_refused_and_not_ignored(string line, string? path, string? value)
+    {
+        IReadOnlyList<Mistake> Read(bool diskless) => ResourceReader.Read($"""
+            apiVersion: provisioner/v1
+            kind: Profile
+            metadata: @name: worker%
+            spec:
+              image: debian
+              install:
+                diskless: {(diskless ? "true" : "false")}
+                {line}
+            """.Replace('@', '{').Replace('%', '}')).Mistakes;
+
+        Assert.Empty(Read(diskless: false));
+        var mistakes = Read(diskless: true);
+        if (path is null)
+        {
+            Assert.Empty(mistakes);
+            return;
+        }
+        var mistake = Assert.Single(mistakes);
+        Assert.Equal((path, value), (mistake.Path, mistake.Value));
+        Assert.NotNull(mistake.Expected);
+    }
+
     /// <summary>Each field of a text with each hostile value: refused, or rendered so that every reader still reads.</summary>
     [Fact]
     public void A_hostile_value_is_refused_or_rendered_right()
