@@ -104,11 +104,8 @@ internal sealed class BootScripts(TemplateEngine templates, SeedContexts? seeds 
     /// <summary>Anaconda's <c>inst.repo=</c>, casper's <c>url=</c>: where the installer finds what it installs.</summary>
     private static string? InstallSource(Image image, string httpRoot)
     {
-        if (image.Spec.InstallSource is not { } source)
+        if (image.InstallSourceUrl(httpRoot) is not { } url)
             return null;
-        var url = source.Contains("://", StringComparison.Ordinal) ? source
-            : source == "." ? $"{httpRoot}/images/{image.Name}"
-            : $"{httpRoot}/{PathOf(image.Name, source)}";
         return image.Spec.Family switch
         {
             DistributionFamily.Rhel => $"inst.repo={url}",

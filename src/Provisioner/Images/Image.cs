@@ -16,6 +16,16 @@ public sealed record Image(Metadata Metadata, ImageSpec Spec) : IResource
 
     /// <summary>The imported file of that name, or null.</summary>
     public ImageFile? File(string path) => Status.Files.FirstOrDefault(f => f.Path == path);
+
+    /// <summary>Where an installer finds what it installs, as the image says it; null when it does not.</summary>
+    /// <param name="httpRoot">Where the boot plane is reached.</param>
+    public string? InstallSourceUrl(string httpRoot) => Spec.InstallSource switch
+    {
+        null => null,
+        { } source when source.Contains("://", StringComparison.Ordinal) => source,
+        "." => $"{httpRoot}/images/{Name}",
+        { } path => $"{httpRoot}/images/{Name}/{path}",
+    };
 }
 
 /// <summary>Distributions whose installers are fetched and told what to do in the same way.</summary>

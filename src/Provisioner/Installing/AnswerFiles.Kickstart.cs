@@ -17,7 +17,7 @@ internal sealed partial class AnswerFiles
             // RHEL 9 has a command of its own for time servers, and RHEL 10 only that.
             ["ntpServers"] = plan.Target.Major == 8 && !plan.Ntp.IsEmpty ? string.Join(',', plan.Ntp) : null,
             ["timeSources"] = plan.Target.Major >= 9 ? plan.Ntp.ToList() : new List<string>(),
-            ["source"] = context.ImageRoot + "/",
+            ["source"] = context.Source.TrimEnd('/') + "/",
             ["mac"] = plan.Network.BootMac.ToString(),
             ["syslog"] = context.SyslogServer.Length > 0 ? syslog[0] : null,
             ["syslogPort"] = syslog.Length > 1 ? syslog[1] : null,

@@ -16,7 +16,7 @@ internal static class InstallerArguments
             AnswerReader.Kickstart =>
             [
                 $"inst.ks={context.SeedRoot}/ks.cfg",
-                $"inst.repo={context.ImageRoot}/",
+                $"inst.repo={context.Source.TrimEnd('/')}/",
                 "inst.text",
                 // The answers hold the token; without this they would stay in /root of the installed system.
                 "inst.nosave=all_ks",

@@ -25,7 +25,12 @@ internal sealed record SeedContext(
     SeedSecrets Secrets)
 {
     /// <summary>Where the image's files are served: beside the seeds.</summary>
-    public string ImageRoot => $"{new Uri(SeedRoot).GetLeftPart(UriPartial.Authority)}/images/{Image.Name}";
+    public string ImageRoot => $"{Appliance}/images/{Image.Name}";
+
+    /// <summary>Where the installer finds what it installs: a mirror where the image says so, its own files otherwise.</summary>
+    public string Source => Image.InstallSourceUrl(Appliance) ?? ImageRoot;
+
+    private string Appliance => new Uri(SeedRoot).GetLeftPart(UriPartial.Authority);
 }
 
 /// <summary>What only this host may know, and what it knows the appliance by.</summary>

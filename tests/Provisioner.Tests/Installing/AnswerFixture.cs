@@ -31,11 +31,13 @@ internal static class AnswerFixture
 
     /// <summary>A name such as <c>rhel-9/full/aarch64</c>.</summary>
     public static IEnumerable<string> Matrix =>
-        from release in Releases
-        from kind in Kinds
-        where !release.EndsWith("diskless", StringComparison.Ordinal) || kind is "plain" or "bond-vlan-static" or "full"
-        from cpu in kind is "plain" or "mirror" ? new[] { "x86_64", "aarch64" } : ["x86_64"]
-        select $"{release}/{kind}/{cpu}";
+        (from release in Releases
+         from kind in Kinds
+         where !release.EndsWith("diskless", StringComparison.Ordinal) || kind is "plain" or "bond-vlan-static" or "full"
+         from cpu in kind is "plain" or "mirror" ? new[] { "x86_64", "aarch64" } : ["x86_64"]
+         select $"{release}/{kind}/{cpu}")
+        // Imported with --boot-only: kernel and initrd alone, everything else comes from a mirror.
+        .Append("rhel-9-boot-only/plain/x86_64");
 
     /// <summary>The program and its units, short enough for a snapshot that is read.</summary>
     public static readonly JoinFiles ShortJoin = new(
@@ -104,7 +106,11 @@ internal static class AnswerFixture
     public static Image Image(string release, CpuArchitecture cpu)
     {
         var (distribution, version) = (release.Split('-')[0], release.Split('-')[1]);
-        return new Image(new Metadata($"{release}-{Values.NameOf(cpu)}".Replace('_', '-')), new ImageSpec { Distribution = distribution, Version = version, Architecture = cpu, Kernel = "vmlinuz" })
+        return new Image(new Metadata($"{release}-{Values.NameOf(cpu)}".Replace('_', '-')), new ImageSpec
+        {
+            Distribution = distribution, Version = version, Architecture = cpu, Kernel = "vmlinuz",
+            InstallSource = release.EndsWith("-boot-only", StringComparison.Ordinal) ? "https://mirror.example.com/rocky/9/BaseOS/x86_64/os" : null,
+        })
         {
             Status = new ImageStatus { Files = distribution == "ubuntu" ? [new ImageFile("live-server.iso", 2_000_000_000, "aa", null)] : [] },
         };
