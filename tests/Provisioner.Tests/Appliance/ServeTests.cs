@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
+using System.Runtime.CompilerServices;
 using System.Text;
 
 namespace Provisioner.Tests.Appliance;
@@ -123,6 +124,28 @@ public sealed class ServeTests : IDisposable
         Assert.Contains("STOPPING=1", await ReceiveAsync(notify, patience.Token), StringComparison.Ordinal);
     }
 
+    /// <summary>What <c>systemctl reload</c> does: the unit says so, and the service goes on with what stands in the directory now.</summary>
+    [Fact]
+    public async Task Reads_this_site_s_templates_again_on_SIGHUP()
+    {
+        var unit = File.ReadAllLines(Path.Combine(Root(), "appliance", "provisioner.service"));
+        Assert.Contains("ExecReload=/bin/kill -HUP $MAINPID", unit);
+        Assert.InRange(Array.IndexOf(unit, "ExecReload=/bin/kill -HUP $MAINPID"), Array.IndexOf(unit, "[Service]"), Array.IndexOf(unit, "[Install]"));
+
+        var template = directory["data/templates/cloud-init/meta-data.hbs"];
+        Directory.CreateDirectory(Path.GetDirectoryName(template)!);
+        File.WriteAllText(template, "instance-id: {{yaml instance}}\nlocal-hostname: {{hostname}}\n");
+        // However these tests were started: by nohup, too, which has the signal ignored.
+        using var service = Process.Start(StartInfo("env", "--default-signal=HUP", "dotnet", Program, "serve", "--config", directory["c.yaml"]))!;
+        Assert.Contains("cloud-init/meta-data.hbs:2: '{{hostname}}' passes no quoting helper", await ReadUntilReadyAsync(service), StringComparison.Ordinal);
+        File.WriteAllText(template, "instance-id: {{yaml instance}}\nlocal-hostname: {{yaml hostname}}\n");
+        using (var kill = Process.Start("kill", ["-HUP", $"{service.Id}"]))
+            await kill.WaitForExitAsync();
+        await ReadUntilAsync(service, "in place of the built-in templates: cloud-init/meta-data");
+        Assert.Equal(0, (await RunAsync("status", "--socket", directory["data/provisioner.sock"])).ExitCode);
+        Assert.Equal(0, await TerminateAsync(service));
+    }
+
     [Fact]
     public async Task Without_arguments_it_teaches_and_with_wrong_ones_it_ends_with_2()
     {
@@ -164,14 +187,18 @@ public sealed class ServeTests : IDisposable
         return start;
     }
 
-    private static async Task<string> ReadUntilReadyAsync(Process service)
+    private static string Root([CallerFilePath] string here = "") => Path.GetFullPath(Path.Combine(Path.GetDirectoryName(here)!, "..", "..", ".."));
+
+    private static Task<string> ReadUntilReadyAsync(Process service) => ReadUntilAsync(service, "is ready after");
+
+    private static async Task<string> ReadUntilAsync(Process service, string wanted)
     {
         using var patience = new CancellationTokenSource(Patience);
         var said = new StringBuilder();
         while (await service.StandardOutput.ReadLineAsync(patience.Token) is { } line)
         {
             said.AppendLine(line);
-            if (line.Contains("is ready after", StringComparison.Ordinal))
+            if (line.Contains(wanted, StringComparison.Ordinal))
                 return said.ToString();
         }
         Assert.Fail($"It ended: {said}{await service.StandardError.ReadToEndAsync(patience.Token)}");

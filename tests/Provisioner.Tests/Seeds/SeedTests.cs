@@ -320,6 +320,54 @@ public sealed class SeedTests
         Assert.True(difference.Split('\n').Length < 12, difference);
     }
 
+    [Fact]
+    public async Task What_was_served_is_compared_with_after_a_restart_as_well()
+    {
+        await using var site = await StartAsync(diskless: true);
+        var seed = await SeedOfAsync(site);
+        using (var http = Boot(site))
+        {
+            // Asked for its length alone, nothing was served.
+            using var head = await http.SendAsync(new HttpRequestMessage(HttpMethod.Head, seed + "user-data"));
+            Assert.Equal(HttpStatusCode.OK, head.StatusCode);
+            Assert.Contains("was served yet", (await site.Appliance.RunAsync("render", "web-1", "user-data", "--diff")).Error, StringComparison.Ordinal);
+            Assert.Equal(head.Content.Headers.ContentLength, (await http.GetByteArrayAsync(seed + "user-data")).Length);
+        }
+        var ports = PortsOf(site);
+        await site.RestartAsync();
+        var difference = (await site.Appliance.RunAsync("render", "web-1", "user-data", "--diff")).Succeeded().Split('\n');
+        // Its planes have other ports now, and nothing else is different.
+        var (removed, added) = (difference.Where(l => l.StartsWith('-')).Select(l => Portless(l[1..], ports)), difference.Where(l => l.StartsWith('+')).Select(l => Portless(l[1..], PortsOf(site))));
+        Assert.NotEmpty(removed);
+        Assert.Equal(removed, added);
+    }
+
+    /// <summary>A site's own template is used from the next reload on, in what is served and in what is shown.</summary>
+    [Fact]
+    public async Task A_template_of_the_site_s_own_is_used_once_it_is_read_again_and_a_bad_one_is_not()
+    {
+        await using var site = await StartAsync();
+        var seed = await SeedOfAsync(site);
+        using var http = Boot(site);
+        var template = site.Directory!["templates/cloud-init/meta-data.hbs"];
+        Directory.CreateDirectory(Path.GetDirectoryName(template)!);
+        var reload = site.Appliance.Services.GetServices<Microsoft.Extensions.Hosting.IHostedService>().OfType<Provisioner.Templates.TemplateReload>().Single();
+        async Task<bool> IsOursAsync()
+        {
+            var served = (await http.GetStringAsync(seed + "meta-data")).StartsWith("# ours\n", StringComparison.Ordinal);
+            Assert.Equal(served, (await site.Appliance.RunAsync("render", "web-1", "meta-data")).Succeeded().StartsWith("# ours\n", StringComparison.Ordinal));
+            return served;
+        }
+
+        File.WriteAllText(template, "# ours\ninstance-id: {{yaml instance}}\nlocal-hostname: {{yaml hostname}}\n");
+        Assert.False(await IsOursAsync());
+        reload.Load();
+        Assert.True(await IsOursAsync());
+        File.WriteAllText(template, "# ours\ninstance-id: {{instance}}\n");
+        reload.Load();
+        Assert.False(await IsOursAsync());
+    }
+
     /// <summary>Provisions the host, fetches its seed and reports its end, as an installer does: what the installed system enrols with.</summary>
     private static async Task<GivenToken> InstalledAsync(CertificateFixture site)
     {

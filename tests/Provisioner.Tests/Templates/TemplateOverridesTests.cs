@@ -69,6 +69,29 @@ public sealed class TemplateOverridesTests : IDisposable
     public void The_built_in_ones_keep_their_own_rules() =>
         Assert.All(TemplateEngine.BuiltIn, name => Assert.Empty(TemplateOverrides.Check(engine, name, TemplateEngine.Source(name))));
 
+    [Fact]
+    public async Task The_command_line_lists_shows_and_checks_them_without_a_service()
+    {
+        var listed = (await CommandOutcome.OfAsync("", ["template", "list"])).Succeeded();
+        Assert.Equal(TemplateEngine.BuiltIn, listed.Split('\n', StringSplitOptions.RemoveEmptyEntries));
+        Assert.Contains("kickstart/ks\n", listed, StringComparison.Ordinal);
+        var shown = (await CommandOutcome.OfAsync("", ["template", "show", "cloud-init/meta-data"])).Succeeded();
+        Assert.Equal(TemplateEngine.Source("cloud-init/meta-data"), shown);
+        var unknown = await CommandOutcome.OfAsync("", ["template", "show", "cloud-init/meta"]);
+        Assert.Equal((1, ""), (unknown.ExitCode, unknown.Output));
+        Assert.Contains("there is no template 'cloud-init/meta'", unknown.Error, StringComparison.Ordinal);
+
+        Assert.Contains("the built-in templates are used", (await CommandOutcome.OfAsync("", ["template", "check", directory["none"]])).Succeeded(), StringComparison.Ordinal);
+        // What was shown is a good one to begin with; the other is told with file and line, and one bad one is enough to fail.
+        Write("templates/cloud-init/meta-data", shown);
+        Assert.Equal("cloud-init/meta-data is good.\n", (await CommandOutcome.OfAsync("", ["template", "check", "--data", directory.Path])).Succeeded());
+        Write("templates/kickstart/ks", "lang en\nhostname {{host}}\n");
+        var checkedBoth = await CommandOutcome.OfAsync("", ["template", "check", directory["templates"]]);
+        Assert.Equal(1, checkedBoth.ExitCode);
+        Assert.Equal("cloud-init/meta-data is good.\n", checkedBoth.Output);
+        Assert.StartsWith($"{directory["templates/kickstart/ks.hbs"]}:2: '{{{{host}}}}' passes no quoting helper", checkedBoth.Error, StringComparison.Ordinal);
+    }
+
     private void Write(string name, string text)
     {
         var file = directory[name + ".hbs"];
