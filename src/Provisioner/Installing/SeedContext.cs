@@ -24,8 +24,20 @@ internal sealed record SeedContext(
     string ApplianceSecureUrl,
     SeedSecrets Secrets)
 {
+    /// <summary>The names that this appliance's cache has upstreams for.</summary>
+    public IReadOnlyCollection<string> Upstreams { get; init; } = [];
+
     /// <summary>Where the image's files are served: beside the seeds.</summary>
-    public string ImageRoot => $"{new Uri(SeedRoot).GetLeftPart(UriPartial.Authority)}/images/{Image.Name}";
+    public string ImageRoot => $"{Authority}/images/{Image.Name}";
+
+    /// <summary>The appliance as this host reaches it.</summary>
+    public string ApplianceHost => new Uri(SeedRoot).Host;
+
+    private string Authority => new Uri(SeedRoot).GetLeftPart(UriPartial.Authority);
+
+    /// <summary>Where this host finds packages: a URL as it is, what is in the cache at the appliance.</summary>
+    public string AddressOf(string source) =>
+        PackageSource.IsCached(source) ? $"{Authority}{Artifacts.ArtifactPath.Prefix}{PackageSource.Below(source)}" : source;
 }
 
 /// <summary>What only this host may know, and what it knows the appliance by.</summary>
