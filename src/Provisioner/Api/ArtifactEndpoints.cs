@@ -45,15 +45,15 @@ internal static class ArtifactEndpoints
     {
         var request = await Bodies.ReadAsync(context, WarmBody);
         // What is wrong with the request is an answer of its own; what is wrong with a path is told in the stream.
-        var paths = await warming.PlanAsync(request, context.RequestAborted);
-        return TypedResults.ServerSentEvents(StepsAsync(warming, paths, lifetime.ApplicationStopping, context.RequestAborted));
+        var plan = await warming.PlanAsync(request, context.RequestAborted);
+        return TypedResults.ServerSentEvents(StepsAsync(warming, plan, lifetime.ApplicationStopping, context.RequestAborted));
     }
 
     private static async IAsyncEnumerable<SseItem<string>> StepsAsync(
-        ArtifactWarming warming, IReadOnlyList<string> paths, CancellationToken stopping, [EnumeratorCancellation] CancellationToken cancellation)
+        ArtifactWarming warming, WarmPlan plan, CancellationToken stopping, [EnumeratorCancellation] CancellationToken cancellation)
     {
         using var either = CancellationTokenSource.CreateLinkedTokenSource(stopping, cancellation);
-        await foreach (var step in warming.RunAsync(paths, either.Token))
+        await foreach (var step in warming.RunAsync(plan, either.Token))
         {
             yield return new SseItem<string>(Json.WithoutNulls(new JsonObject
             {
@@ -111,6 +111,7 @@ internal static class ArtifactEndpoints
         var word = Values.OfText("a version", "such as 1.34 or latest", text =>
             text.Length is > 0 and <= 32 && text.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '-' or '_') ? null : "is not a version");
         var shape = new Shape<WarmRequest>("the request", () => new WarmRequest());
+        shape.Optional("profiles", new ListKind<string>(Values.Name, maximum: 100), r => [.. r.Profiles], (r, v) => r with { Profiles = v }, "Profiles: everything their hosts fetch.");
         shape.Optional("paths", new ListKind<string>(Path, maximum: 10_000), r => [.. r.Paths], (r, v) => r with { Paths = v }, "Paths below /artifacts/.");
         shape.Optional("nodeadm", word, r => r.Nodeadm, (r, v) => r with { Nodeadm = v }, "nodeadm itself: a version, or latest.");
         shape.Optional("kubernetes", word, r => r.Kubernetes, (r, v) => r with { Kubernetes = v }, "What nodeadm install fetches for this version.");

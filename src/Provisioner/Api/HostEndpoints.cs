@@ -1,5 +1,7 @@
+using Provisioner.Artifacts;
 using Provisioner.Boot;
 using Provisioner.Hosts;
+using Provisioner.Installing;
 using Provisioner.Progress;
 using Provisioner.Protocols;
 using Provisioner.Resources;
@@ -30,12 +32,20 @@ internal static class HostEndpoints
 
     public static void MapHosts(this IEndpointRouteBuilder api)
     {
-        api.MapPost("/hosts/{name}/provision", async (string name, HttpContext context, StateWriter writer, CurrentState state) =>
+        api.MapPost("/hosts/{name}/provision", async (string name, HttpContext context, StateWriter writer, CurrentState state, ArtifactOptions artifacts) =>
         {
             var body = await Bodies.ReadAsync(context, ProvisionShape);
             _ = ResourceEndpoints.Find(ResourceKind.Host, name, state.Snapshot);
             var actor = Caller.Name(context);
-            return await writer.ChangeAsync(editor => Json.Answer(Json.Of(HostChanges.Provision(editor, name, body.Window, actor), editor.Now)), context.RequestAborted);
+            return await writer.ChangeAsync(editor =>
+            {
+                var installation = HostChanges.Provision(editor, name, body.Window, actor);
+                // Resources know nothing of this appliance's configuration; it is told here, before the host boots.
+                if (editor.Snapshot.Profiles[installation.Profile].Spec.Install is { } install
+                    && PackageSource.WhyNotHere(installation.Profile, install, [.. artifacts.Allowed.Select(u => u.Name)]) is { } nowhere)
+                    throw new ChangeRefusedException(RefusalKind.Conflict, nowhere);
+                return Json.Answer(Json.Of(installation, editor.Now));
+            }, context.RequestAborted);
         });
         api.MapPost("/hosts/{name}/cancel", async (string name, HttpContext context, StateWriter writer, CurrentState state) =>
         {

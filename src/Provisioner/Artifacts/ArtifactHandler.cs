@@ -106,7 +106,6 @@ internal sealed partial class ArtifactHandler(ArtifactCache cache, ArtifactCatal
     private async Task<bool> AnswerArrivingAsync(HttpContext context, ArtifactSource source, Arrival arrival)
     {
         var began = time.GetTimestamp();
-        long sent = 0;
         try
         {
             // Until then a failure can be told as one.
@@ -123,31 +122,8 @@ internal sealed partial class ArtifactHandler(ArtifactCache cache, ArtifactCatal
         response.Headers.AcceptRanges = "none";
         if (HttpMethods.IsHead(context.Request.Method))
             return true;
-        try
-        {
-            while (sent < arrival.Length)
-            {
-                var shown = await arrival.WaitBeyondAsync(sent, context.RequestAborted);
-                while (sent < shown)
-                {
-                    var chunk = response.BodyWriter.GetMemory(ChunkSize);
-                    var read = arrival.Read(chunk.Span[..(int)Math.Min(Math.Min(chunk.Length, ChunkSize), shown - sent)], sent);
-                    if (read == 0)
-                        throw new IOException("the file is shorter than it was");
-                    response.BodyWriter.Advance(read);
-                    var flushed = await response.BodyWriter.FlushAsync(context.RequestAborted);
-                    sent += read;
-                    if (flushed.IsCompleted || flushed.IsCanceled)
-                        throw new OperationCanceledException(context.RequestAborted);
-                }
-            }
-        }
-        catch (Exception e) when (e is OperationCanceledException or IOException)
-        {
-            Broke(context, source, sent, arrival.Length, e);
-            return true;
-        }
-        RecordSent(context, source, StatusCodes.Status200OK, sent, began, $"while it arrives from {source.Url.Authority}", fetched: true);
+        if (await SendAsync(context, source, arrival.Length, arrival.WaitBeyondAsync, arrival.Read))
+            RecordSent(context, source, StatusCodes.Status200OK, arrival.Length, began, $"while it arrives from {source.Url.Authority}", fetched: true);
         return true;
     }
 
@@ -183,28 +159,44 @@ internal sealed partial class ArtifactHandler(ArtifactCache cache, ArtifactCatal
         if (HttpMethods.IsHead(context.Request.Method))
             return;
         var began = time.GetTimestamp();
+        if (await SendAsync(context, source, count, (_, _) => new(count), (buffer, at) => RandomAccess.Read(file, buffer, offset + at)))
+            RecordSent(context, source, status, count, began, why, fetched: why.StartsWith("stale", StringComparison.Ordinal));
+    }
+
+    private delegate int Reading(Span<byte> buffer, long position);
+
+    /// <summary>Sends so many octets, as soon as they may be read.</summary>
+    /// <param name="shown">Waits until there is something after a position, and gives how much there is in all.</param>
+    /// <returns>False when it broke: the connection is reset, and that is recorded.</returns>
+    private async Task<bool> SendAsync(HttpContext context, ArtifactSource source, long count, Func<long, CancellationToken, ValueTask<long>> shown, Reading reading)
+    {
+        var body = context.Response.BodyWriter;
         long sent = 0;
         try
         {
             while (sent < count)
             {
-                var chunk = response.BodyWriter.GetMemory(ChunkSize);
-                var read = RandomAccess.Read(file, chunk.Span[..(int)Math.Min(Math.Min(chunk.Length, ChunkSize), count - sent)], offset + sent);
-                if (read == 0)
-                    throw new IOException("the file is shorter than it was");
-                response.BodyWriter.Advance(read);
-                var flushed = await response.BodyWriter.FlushAsync(context.RequestAborted);
-                sent += read;
-                if (flushed.IsCompleted || flushed.IsCanceled)
-                    throw new OperationCanceledException(context.RequestAborted);
+                var until = await shown(sent, context.RequestAborted);
+                while (sent < until)
+                {
+                    var chunk = body.GetMemory(ChunkSize);
+                    var read = reading(chunk.Span[..(int)Math.Min(Math.Min(chunk.Length, ChunkSize), until - sent)], sent);
+                    if (read == 0)
+                        throw new IOException("the file is shorter than it was");
+                    body.Advance(read);
+                    var flushed = await body.FlushAsync(context.RequestAborted);
+                    sent += read;
+                    if (flushed.IsCompleted || flushed.IsCanceled)
+                        throw new OperationCanceledException(context.RequestAborted);
+                }
             }
+            return true;
         }
         catch (Exception e) when (e is OperationCanceledException or IOException)
         {
             Broke(context, source, sent, count, e);
-            return;
+            return false;
         }
-        RecordSent(context, source, status, sent, began, why, fetched: why.StartsWith("stale", StringComparison.Ordinal));
     }
 
     private async Task AnswerManifestAsync(HttpContext context, ArtifactPath path, Upstream upstream)

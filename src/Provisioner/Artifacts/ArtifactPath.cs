@@ -4,8 +4,8 @@ using System.Text;
 namespace Provisioner.Artifacts;
 
 /// <summary>
-/// A name below <c>/artifacts/</c>, decoded once and strictly: what an upstream could read differently from us (an encoded slash, a dot
-/// segment, a second decoding, a query) is refused instead of normalised.
+/// A name below <c>/artifacts/</c>, decoded once and strictly: what an upstream could read differently from us (an encoded slash, two
+/// dots, a second decoding, a query) is refused instead of normalised.
 /// </summary>
 /// <param name="Upstream">The first part.</param>
 /// <param name="Rest">The parts after it, decoded, joined by slashes.</param>
@@ -49,10 +49,11 @@ internal readonly record struct ArtifactPath(string Upstream, string Rest)
                 return No($"the path has the octet 0x{octet:x2} in a part; letters, digits and -._~+:=@,^ are allowed, a slash only unencoded", out reason);
             text.Append((char)octet);
         }
-        var parts = text.ToString().Split('/');
+        // One dot is the place itself (RFC 3986 §5.2.4): apt asks a flat archive for ./FILE.
+        var parts = text.ToString().Split('/').Where(part => part != ".").ToArray();
         foreach (var part in parts)
         {
-            if (part is "." or "..")
+            if (part == "..")
                 return No("the path has a dot segment; name the file itself", out reason);
             if (part.Length == 0)
                 return No("the path has an empty part; name a file, with one slash between its parts", out reason);

@@ -10,7 +10,7 @@ internal static class CacheCommands
 {
     public static Command Create(Screen screen, Func<ParseResult, ApiClient> connect) =>
         new TeachingCommand("cache", "The artifacts that hosts fetch from the appliance: fill the cache, see what is in it, check it, empty it.",
-            "provisioner cache warm --nodeadm latest --kubernetes 1.34 --arch amd64",
+            "provisioner cache warm worker",
             "provisioner cache list")
         {
             Warm(screen, connect), List(screen, connect), Verify(screen, connect), Evict(screen, connect),
@@ -18,22 +18,26 @@ internal static class CacheCommands
 
     private static TeachingCommand Warm(Screen screen, Func<ParseResult, ApiClient> connect)
     {
-        var paths = new Argument<string[]>("PATH") { Description = "A path below /artifacts/, such as ubuntu/dists/noble/InRelease. Which packages an image needs is not known here: name them.", Arity = ArgumentArity.ZeroOrMore };
+        var named = new Argument<string[]>("PROFILE|PATH") { Description = "A Profile: everything its hosts fetch from here. Or a path below /artifacts/, such as ubuntu/dists/noble/InRelease.", Arity = ArgumentArity.ZeroOrMore };
+        var output = ResourceCommands.Output("text", "json");
         var nodeadm = new Option<string?>("--nodeadm") { Description = "nodeadm itself: a version, or latest.", HelpName = "VERSION" };
         var kubernetes = new Option<string?>("--kubernetes") { Description = "What 'nodeadm install VERSION' fetches: kubelet, kubectl, CNI plugins, credential provider, authenticator, signing helper.", HelpName = "VERSION" };
         var architectures = new Option<string[]>("--arch") { Description = "For these processors; both when not said.", HelpName = "amd64|arm64" };
         architectures.AcceptOnlyFromAmong("amd64", "arm64");
         var upstream = new Option<string?>("--upstream") { Description = "The upstream nodeadm comes from, where it is not the built-in 'nodeadm'.", HelpName = "NAME" };
         var command = new TeachingCommand("warm", "Fetch artifacts before hosts ask for them, and check each.",
+            "provisioner cache warm worker",
             "provisioner cache warm --nodeadm latest --kubernetes 1.34 --arch amd64",
             "provisioner cache warm ubuntu/dists/noble/InRelease docker-ubuntu/dists/noble/InRelease")
         {
-            paths, nodeadm, kubernetes, architectures, upstream,
+            named, nodeadm, kubernetes, architectures, upstream, output,
         };
         command.SetAction(async (parsed, cancellation) =>
         {
             using var api = connect(parsed);
-            var body = new JsonObject { ["paths"] = Words(parsed.GetValue(paths)), ["architectures"] = Words(parsed.GetValue(architectures)) };
+            // A path has a slash, the name of a Profile has none.
+            var names = (parsed.GetValue(named) ?? []).ToLookup(name => name.Contains('/', StringComparison.Ordinal));
+            var body = new JsonObject { ["profiles"] = Words([.. names[false]]), ["paths"] = Words([.. names[true]]), ["architectures"] = Words(parsed.GetValue(architectures)) };
             foreach (var (key, value) in new[] { ("nodeadm", parsed.GetValue(nodeadm)), ("kubernetes", parsed.GetValue(kubernetes)), ("upstream", parsed.GetValue(upstream)) })
             {
                 if (value is not null)
@@ -41,18 +45,26 @@ internal static class CacheCommands
             }
             var steps = new Dictionary<string, JsonObject>(StringComparer.Ordinal);
             await FollowAsync(screen, api.FollowAsync("artifacts/warm", body, cancellation), steps);
-            foreach (var step in steps.Values)
+            if (parsed.GetValue(output) == "json")
+                screen.Output.WriteLine(new JsonObject { ["items"] = new JsonArray([.. steps.Values.Select(step => step.DeepClone())]) }.ToJsonString(new(Api.Json.Options) { WriteIndented = true }));
+            else
             {
-                screen.Output.WriteLine(step.At("state") == "ready"
-                    ? $"{step.At("path")} {screen.Green("is here")}: {Cli.Words.Size(step["received"]!.GetValue<long>())}{(step.At("reason") is { Length: > 0 } how ? $", {how}" : "")}"
-                    : $"{step.At("path")} {screen.Red("failed")}: {(step.At("reason") is { Length: > 0 } why ? why : "the service stopped")}");
+                foreach (var step in steps.Values)
+                    screen.Output.WriteLine(Sentence(screen, step));
             }
-            var failed = steps.Values.Count(step => step.At("state") != "ready");
+            var failed = steps.Values.Count(step => step.At("state") is not ("ready" or "unresolved"));
             return failed == 0 ? CommandLine.Done
                 : throw new CommandFailedException($"{failed} of {steps.Count} could not be fetched.");
         });
         return command;
     }
+
+    private static string Sentence(Screen screen, JsonObject step) => (step.At("state"), step.At("reason")) switch
+    {
+        ("ready", var how) => $"{step.At("path")} {screen.Green("is here")}: {Cli.Words.Size(step["received"]!.GetValue<long>())}{(how.Length > 0 ? $", {how}" : "")}",
+        ("unresolved", var why) => $"{step.At("path")} {screen.Dim("is not here")}: {why}",
+        (_, var why) => $"{step.At("path")} {screen.Red("failed")}: {(why.Length > 0 ? why : "the service stopped")}",
+    };
 
     private static Task FollowAsync(Screen screen, IAsyncEnumerable<JsonObject> stream, Dictionary<string, JsonObject> steps)
     {
@@ -66,14 +78,17 @@ internal static class CacheCommands
                 var bars = new Dictionary<string, ProgressTask>(StringComparer.Ordinal);
                 return EachAsync(stream, steps, step =>
                 {
+                    // Of hundreds of packages, those that are on their way.
                     var path = step.At("path");
+                    if (!bars.ContainsKey(path) && step.At("state") != "fetching")
+                        return;
                     if (!bars.TryGetValue(path, out var bar))
                     {
                         bar = progress.AddTask(Markup.Escape(path[(path.LastIndexOf('/') + 1)..]), autoStart: false);
                         bar.IsIndeterminate = true;
                         bars.Add(path, bar);
                     }
-                    if (step.At("state") != "waiting" && !bar.IsStarted)
+                    if (!bar.IsStarted)
                         bar.StartTask();
                     if (step["length"]?.GetValue<long>() is { } length)
                         (bar.MaxValue, bar.IsIndeterminate) = (Math.Max(1, length), false);

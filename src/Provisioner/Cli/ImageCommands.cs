@@ -75,7 +75,7 @@ internal static class ImageCommands
         var name = new Argument<string>("NAME") { Description = "An entry of the catalogue (provisioner image list --catalogue), and the image's name." };
         var url = new Option<string?>("--url") { Description = "Another address of its ISO image, such as a mirror's; for a NAME that is not in the catalogue as well.", HelpName = "URL" };
         var disc = new DiscOptions();
-        var command = new TeachingCommand("pull", "Download an ISO image and import it. What breaks off goes on where it was; a checksum is compared before anything is registered.",
+        var command = new TeachingCommand("pull", "Download an ISO image and import it. What breaks off goes on where it was, also in the next run; a checksum is compared before anything is registered.",
             "provisioner image pull ubuntu-24.04-amd64",
             "provisioner image pull ubuntu-24.04-amd64 --url http://mirror.example.com/ubuntu-24.04.4-live-server-amd64.iso",
             "provisioner image pull rocky-9 --url https://mirror.example.com/Rocky-9.4-x86_64-dvd.iso --sha256 HEX")
@@ -95,12 +95,23 @@ internal static class ImageCommands
                     : $"the ISO image of {image} is not to be had without an account. Download it, and: provisioner image import FILE.iso --name {image} --sha256 HEX");
             }
             var sum = parsed.GetValue(disc.Sha256)?.ToLowerInvariant() ?? entry?.Spec.Source?.Sha256;
-            using var download = await ImageDownload.OpenAsync(address, sum, line => screen.Error.WriteLine($"provisioner: {line}"), screen.Time, cancellation);
+            using var download = await ImageDownload.OpenAsync(address, sum, line => screen.Error.WriteLine($"provisioner: {line}"), screen.Time, cancellation,
+                directory: screen.CacheDirectory);
             var query = new List<string>();
             disc.AddTo(query, parsed, sum);
             // Without its query, where a mirror's key may be.
             Add(query, "url", new Uri(address).GetLeftPart(UriPartial.Path));
-            Report(screen, await SendAsync(screen, api, image, query, download, cancellation), isDisc: true);
+            var imported = false;
+            try
+            {
+                var registered = await SendAsync(screen, api, image, query, download, cancellation);
+                imported = true;
+                Report(screen, registered, isDisc: true);
+            }
+            finally
+            {
+                download.Ended(imported, cancellation);
+            }
             return CommandLine.Done;
         });
         return command;

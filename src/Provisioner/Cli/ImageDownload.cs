@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Sockets;
+using System.Security.Cryptography;
 using Provisioner.Resources;
 
 namespace Provisioner.Cli;
@@ -25,8 +26,17 @@ internal sealed class ImageDownload : ImageUpload, IDisposable
     private readonly string? sha256;
     private readonly Action<string> tell;
     private readonly TimeProvider time;
+    private readonly IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
     private HttpResponseMessage? first;
     private RangeConditionHeaderValue? version;
+    private PartialDownload? partial;
+
+    /// <summary>How much an earlier pull left that is of the same file.</summary>
+    private long kept;
+
+    private bool brokeOff;
+    private bool isRead;
+    private bool isRight;
 
     private ImageDownload(Uri url, string? sha256, Action<string> tell, TimeProvider time, HttpMessageHandler? wire)
     {
@@ -53,9 +63,10 @@ internal sealed class ImageDownload : ImageUpload, IDisposable
     /// <param name="time">Measures the pauses.</param>
     /// <param name="cancellation">Whoever asked went away.</param>
     /// <param name="wire">Instead of the network.</param>
+    /// <param name="directory">Where what was received is kept until the image is there, so that a pull that was killed is gone on with; null to keep nothing.</param>
     /// <exception cref="CommandFailedException">It is not to be had, or not in a way that is safe.</exception>
     public static async Task<ImageDownload> OpenAsync(
-        string address, string? sha256, Action<string> tell, TimeProvider time, CancellationToken cancellation, HttpMessageHandler? wire = null)
+        string address, string? sha256, Action<string> tell, TimeProvider time, CancellationToken cancellation, HttpMessageHandler? wire = null, string? directory = null)
     {
         if (Texts.WebAddress(address) is { } wrong)
             throw new CommandFailedException($"'{Texts.OneLine(address, 200)}' {wrong}.");
@@ -65,7 +76,10 @@ internal sealed class ImageDownload : ImageUpload, IDisposable
         var download = new ImageDownload(wanted, sha256, tell, time, wire);
         try
         {
-            var response = download.first = await download.RequestAsync(0, cancellation);
+            download.partial = directory is null ? null : PartialDownload.TryOpen(directory, wanted, sha256);
+            if (await download.GoesOnAsync(cancellation))
+                return download;
+            var response = download.first ??= await download.RequestAsync(0, cancellation);
             if (response.StatusCode != HttpStatusCode.OK)
                 throw new CommandFailedException($"{address} answered {(int)response.StatusCode} {response.ReasonPhrase}.");
             download.Bytes = response.Content.Headers.ContentLength
@@ -73,6 +87,7 @@ internal sealed class ImageDownload : ImageUpload, IDisposable
             // RFC 9110 §13.1.5: only a strong validator says that the rest belongs to the beginning.
             download.version = response.Headers.ETag is { IsWeak: false } tag ? new(tag)
                 : response.Content.Headers.LastModified is { } modified ? new(modified) : null;
+            download.Keep(kept => kept.TryBegin(new(download.Bytes, download.version?.ToString())));
             return download;
         }
         catch (Exception exception) when (IsBroken(exception) && !cancellation.IsCancellationRequested)
@@ -89,10 +104,80 @@ internal sealed class ImageDownload : ImageUpload, IDisposable
 
     public override HttpContent Content(Action<long> progress) => new DiscContent(_ => Task.FromResult<Stream>(new Resumed(this)), Bytes, progress);
 
+    /// <summary>
+    /// The command ends. What came stays for another try when it was cut short, or is known to be right; what the service has, or would not
+    /// have, does not: a part that is damaged would be refused again and again.
+    /// </summary>
+    public void Ended(bool succeeded, CancellationToken cancellation)
+    {
+        if (succeeded || !(brokeOff || cancellation.IsCancellationRequested || isRead && isRight))
+            partial?.Delete();
+        else if (partial is not null)
+            tell($"what came of {url.Host} is kept: the next pull goes on from there.");
+    }
+
     public void Dispose()
     {
         first?.Dispose();
         http.Dispose();
+        partial?.Dispose();
+        hash.Dispose();
+    }
+
+    /// <summary>Asks for what is missing of what an earlier pull left.</summary>
+    /// <returns>False when it begins anew.</returns>
+    private async Task<bool> GoesOnAsync(CancellationToken cancellation)
+    {
+        // Without a version to compare, a checksum decides at the end.
+        if (partial is not { Have: > 0, Of: { } of } || of.Version is null && sha256 is null)
+            return false;
+        version = of.Version is null ? null : RangeConditionHeaderValue.Parse(of.Version);
+        // The last octet is asked for again: a file that is whole is no special case.
+        var from = partial.Have - 1;
+        if (from == 0)
+            return false;
+        first = await RequestAsync(from, cancellation);
+        if (first.StatusCode == HttpStatusCode.PartialContent && first.Content.Headers.ContentRange is { } range && range.From == from && range.Length == of.Length)
+        {
+            (Bytes, kept) = (of.Length, from);
+            tell($"an earlier pull left {Words.Size(from)} of {Words.Size(Bytes)}; going on from there.");
+            return true;
+        }
+        version = null;
+        if (first.StatusCode != HttpStatusCode.OK)
+        {
+            first.Dispose();
+            first = null;
+        }
+        return false;
+    }
+
+    // A disk that is full, or cannot be written, is no reason not to have the image.
+    private void Keep(Func<PartialDownload, bool> what)
+    {
+        if (partial is null)
+            return;
+        try
+        {
+            if (what(partial))
+                return;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            tell($"what is downloaded cannot be kept for another try: {e.Message}");
+        }
+        partial.Delete();
+        partial.Dispose();
+        partial = null;
+    }
+
+    private void Received(ReadOnlySpan<byte> octets, long position)
+    {
+        hash.AppendData(octets);
+        if (position + octets.Length < Bytes)
+            return;
+        isRead = true;
+        isRight = sha256 is not null && Convert.ToHexStringLower(hash.GetHashAndReset()) == sha256;
     }
 
     /// <summary>Why an address is not for an image, or null.</summary>
@@ -204,6 +289,15 @@ internal sealed class ImageDownload : ImageUpload, IDisposable
             {
                 if (position == download.Bytes)
                     return 0;
+                if (position < download.kept)
+                {
+                    var here = download.partial!.Read(buffer.Span[..(int)Math.Min(buffer.Length, download.kept - position)], position);
+                    if (here == 0)
+                        throw new CommandFailedException($"what an earlier pull left of {download.url} is gone. Try again.");
+                    download.Received(buffer.Span[..here], position);
+                    position += here;
+                    return here;
+                }
                 try
                 {
                     body ??= await OpenAsync(cancellationToken);
@@ -219,6 +313,7 @@ internal sealed class ImageDownload : ImageUpload, IDisposable
                         buffer[before..read].CopyTo(buffer);
                         read -= before;
                     }
+                    Store(buffer[..read]);
                     position += read;
                     return read;
                 }
@@ -226,7 +321,8 @@ internal sealed class ImageDownload : ImageUpload, IDisposable
                 {
                     Close();
                     var why = exception.GetBaseException().Message.TrimEnd('.');
-                    if (++tries == MaxTries)
+                    download.brokeOff = ++tries == MaxTries;
+                    if (download.brokeOff)
                         throw new CommandFailedException($"{download.url} broke off after {Words.Size(position)} of {Words.Size(download.Bytes)}, and {MaxTries} tries gave nothing more: {why}.");
                     download.tell($"{download.url.Host} broke off after {Words.Size(position)} of {Words.Size(download.Bytes)} ({why}); going on from there.");
                     var pause = TimeSpan.FromMilliseconds(250 << tries);
@@ -237,7 +333,7 @@ internal sealed class ImageDownload : ImageUpload, IDisposable
 
         private async Task<Stream> OpenAsync(CancellationToken cancellation)
         {
-            if (download.first is { } first && position == 0)
+            if (download.first is { } first && position == download.kept)
             {
                 download.first = null;
                 return await (response = first).Content.ReadAsStreamAsync(cancellation);
@@ -259,6 +355,16 @@ internal sealed class ImageDownload : ImageUpload, IDisposable
                     throw new CommandFailedException($"{download.url} broke off after {Words.Size(position)} and does not go on from there (it answered {(int)response.StatusCode}): it changed, or cannot give a part. Try again, with --sha256 if it is known.");
             }
             return await response.Content.ReadAsStreamAsync(cancellation);
+        }
+
+        private void Store(ReadOnlyMemory<byte> octets)
+        {
+            download.Keep(partial =>
+            {
+                partial.Append(octets.Span, position);
+                return true;
+            });
+            download.Received(octets.Span, position);
         }
 
         private new void Close()

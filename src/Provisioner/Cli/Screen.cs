@@ -27,6 +27,9 @@ internal sealed class Screen
 
     public TimeProvider Time { get; init; } = TimeProvider.System;
 
+    /// <summary>Where commands keep what another run may go on with (XDG Base Directory Specification); null to keep nothing.</summary>
+    public string? CacheDirectory { get; init; }
+
     public static Screen OfThisProcess() => new()
     {
         Output = Console.Out,
@@ -35,6 +38,12 @@ internal sealed class Screen
         IsTerminal = !Console.IsOutputRedirected,
         ShowsProgress = !Console.IsErrorRedirected,
         Width = Console.IsOutputRedirected ? NarrowestWidth : Math.Max(NarrowestWidth, Console.WindowWidth),
+        CacheDirectory = (Environment.GetEnvironmentVariable("XDG_CACHE_HOME"), Environment.GetEnvironmentVariable("HOME")) switch
+        {
+            ({ Length: > 0 } cache, _) when Path.IsPathFullyQualified(cache) => Path.Combine(cache, "provisioner"),
+            (_, { Length: > 0 } home) when Path.IsPathFullyQualified(home) => Path.Combine(home, ".cache", "provisioner"),
+            _ => null,
+        },
     };
 
     public bool Colours => IsTerminal && Environment.GetEnvironmentVariable("NO_COLOR") is null or "" && Environment.GetEnvironmentVariable("TERM") is not "dumb";

@@ -25,7 +25,7 @@ internal sealed partial class AnswerFiles
             }),
         });
         var packages = options.Packages.IsEmpty ? null : new JsonArray([.. options.Packages.Select(JsonNode? (p) => p)]);
-        var apt = options.Repositories.IsEmpty || plan.Target.IsRhel ? null : Sources(plan);
+        var apt = options is { Repositories.IsEmpty: true, Mirror: null } || plan.Target.IsRhel ? null : Sources(context, plan);
         var ntp = plan.Ntp.IsEmpty ? null : new JsonObject { ["enabled"] = true, ["servers"] = new JsonArray([.. plan.Ntp.Select(JsonNode? (n) => n)]) };
         var users = Users(plan);
         return Checked("cloud-init/user-data", new Dictionary<string, object?>
@@ -57,11 +57,11 @@ internal sealed partial class AnswerFiles
         }));
     }
 
-    private static JsonObject Sources(InstallPlan plan)
+    private static JsonObject Sources(SeedContext context, InstallPlan plan)
     {
-        var apt = Apt(plan);
+        var apt = Apt(context, plan);
         apt.Remove("geoip"); // The installer's own key.
-        apt["preserve_sources_list"] = true;
+        apt["preserve_sources_list"] = plan.Options.Mirror is null;
         return apt;
     }
 }

@@ -18,6 +18,8 @@ internal sealed partial class AnswerFiles
             ["ntpServers"] = plan.Target.Major == 8 && !plan.Ntp.IsEmpty ? string.Join(',', plan.Ntp) : null,
             ["timeSources"] = plan.Target.Major >= 9 ? plan.Ntp.ToList() : new List<string>(),
             ["source"] = context.Source.TrimEnd('/') + "/",
+            // What the image has not, and what is newer.
+            ["trees"] = plan.MirrorTrees.Select(tree => new Dictionary<string, object?> { ["name"] = tree.Name, ["url"] = context.AddressOf(tree.Source) }).ToList(),
             ["mac"] = plan.Network.BootMac.ToString(),
             ["syslog"] = context.SyslogServer.Length > 0 ? syslog[0] : null,
             ["syslogPort"] = syslog.Length > 1 ? syslog[1] : null,

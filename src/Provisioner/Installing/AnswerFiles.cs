@@ -27,6 +27,8 @@ internal sealed partial class AnswerFiles(TemplateEngine templates, JoinFiles jo
             ?? throw new SeedRefusedException($"Host {context.Host.Name} cannot be installed: {string.Join("; ", reasons)}");
         if (plan.Disk.Encryption == DiskEncryption.Passphrase && !plan.Options.Diskless && !IsPassphrase(context.Secrets.DiskPassphrase))
             throw new SeedRefusedException($"Host {context.Host.Name} cannot be installed: its disk is to be encrypted with a passphrase, and there is none of letters, digits and hyphens");
+        if (PackageSource.WhyNotHere(context.Profile.Name, plan.Options, context.Upstreams) is { } nowhere)
+            throw new SeedRefusedException($"Host {context.Host.Name} cannot be installed: {nowhere}");
         return name switch
         {
             "ks.cfg" => Kickstart(context, plan),
@@ -74,7 +76,7 @@ internal sealed partial class AnswerFiles(TemplateEngine templates, JoinFiles jo
         var packages = new JsonArray([.. Packages(plan).Select(JsonNode? (p) => p)]);
         var userData = InstalledUserData(plan);
         var reporting = new JsonObject { ["provisioner"] = new JsonObject { ["type"] = "webhook", ["endpoint"] = $"{context.ReportUrl}/webhook", ["level"] = "INFO" } };
-        var apt = Apt(plan);
+        var apt = Apt(context, plan);
         // Which of the image's variants; Ubuntu 20.04 has one, and its installer does not know the key.
         var source = plan.Target.Major >= 22 ? "ubuntu-server" : null;
         return Checked("autoinstall/user-data", new Dictionary<string, object?>
@@ -126,9 +128,18 @@ internal sealed partial class AnswerFiles(TemplateEngine templates, JoinFiles jo
         return tree;
     }
 
-    private static JsonObject Apt(InstallPlan plan)
+    private static JsonObject Apt(SeedContext context, InstallPlan plan)
     {
         var apt = new JsonObject { ["geoip"] = false, ["preserve_sources_list"] = false };
+        if (plan.Options.Mirror is { } mirror)
+        {
+            // Ubuntu's archives have the security suite as well; alone, the primary one would leave it to the internet.
+            foreach (var key in (string[])["primary", "security"])
+                apt[key] = new JsonArray(new JsonObject { ["arches"] = new JsonArray("default"), ["uri"] = context.AddressOf(mirror) });
+        }
+        // The appliance is not asked through the way out (apt.conf(5), "Acquire::http::Proxy").
+        if (plan.Options.Proxy is not null && PackageSource.CachedOf(plan.Options).Any())
+            apt["conf"] = $"Acquire::http::Proxy::{context.ApplianceHost} \"DIRECT\";\n";
         if (plan.Options.Repositories.IsEmpty)
             return apt;
         var sources = new JsonObject();
@@ -136,9 +147,10 @@ internal sealed partial class AnswerFiles(TemplateEngine templates, JoinFiles jo
         {
             // A flat repository has no components (sources.list(5)).
             var suite = repository.Suite ?? "./";
+            var url = context.AddressOf(repository.Url);
             sources[repository.Name] = new JsonObject
             {
-                ["source"] = suite == "./" ? $"deb {repository.Url} ./" : $"deb {repository.Url} {suite} {string.Join(' ', repository.Components.IsDefaultOrEmpty ? ["main"] : repository.Components)}",
+                ["source"] = suite == "./" ? $"deb {url} ./" : $"deb {url} {suite} {string.Join(' ', repository.Components.IsDefaultOrEmpty ? ["main"] : repository.Components)}",
                 ["key"] = repository.Key,
             };
         }
@@ -175,17 +187,19 @@ internal sealed partial class AnswerFiles(TemplateEngine templates, JoinFiles jo
     }
 
     /// <summary>The distribution's names of what the host needs, and the profile's own.</summary>
-    private static IEnumerable<string> Packages(InstallPlan plan)
+    public static IEnumerable<string> Packages(InstallTarget target, InstallOptions options)
     {
         var packages = new List<string> { "curl", "openssl" };
-        if (plan.Target.IsRhel)
+        if (target.IsRhel)
             packages.AddRange(["chrony", "tar"]);
-        if (!plan.Options.Diskless && plan.Target.Family == "ubuntu" && plan.Firewall.Mode == FirewallMode.On)
+        if (!options.Diskless && target.Family == "ubuntu" && options.Firewall?.Mode != FirewallMode.Off)
             packages.Add("ufw");
-        if (!plan.Options.Diskless && plan.Disk.Encryption == DiskEncryption.Tpm2)
-            packages.AddRange(plan.Target.IsRhel ? ["clevis", "clevis-luks", "clevis-dracut", "clevis-systemd"] : ["clevis", "clevis-luks", "clevis-initramfs", "clevis-tpm2"]);
-        return packages.Concat(plan.Options.Packages).Distinct(StringComparer.Ordinal);
+        if (!options.Diskless && options.Disk?.Encryption == DiskEncryption.Tpm2)
+            packages.AddRange(target.IsRhel ? ["clevis", "clevis-luks", "clevis-dracut", "clevis-systemd"] : ["clevis", "clevis-luks", "clevis-initramfs", "clevis-tpm2"]);
+        return packages.Concat(options.Packages).Distinct(StringComparer.Ordinal);
     }
+
+    private static IEnumerable<string> Packages(InstallPlan plan) => Packages(plan.Target, plan.Options);
 
     private Rendered Report(SeedContext context) => templates.Part("seed/report", new Dictionary<string, object?> { ["url"] = context.ReportUrl });
 
@@ -216,6 +230,8 @@ internal sealed partial class AnswerFiles(TemplateEngine templates, JoinFiles jo
             ["networkManager"] = rhel,
             ["netplan"] = !rhel,
             ["files"] = Files(context, plan).Select(file => new Dictionary<string, object?> { ["path"] = file.Path, ["mode"] = file.Mode, ["text"] = file.Text }).ToList(),
+            // With what vouches for the packages filled in on the host: the keys its own distribution came with.
+            ["mirror"] = plan.MirrorTrees.Select(tree => new Dictionary<string, object?> { ["path"] = $"/etc/yum.repos.d/{tree.Name}.repo", ["text"] = Repository(context, plan, tree.Name, tree.Source) }).ToList(),
             ["dnfProxy"] = rhel ? plan.Options.Proxy : null,
             // With a repository of the profile's, dnf installs what is wanted, since Anaconda takes no key for one.
             ["dnf"] = rhel && !plan.Options.Repositories.IsEmpty ? plan.Options.Packages.ToList() : new List<string>(),
@@ -250,12 +266,16 @@ internal sealed partial class AnswerFiles(TemplateEngine templates, JoinFiles jo
                 var key = $"/etc/pki/rpm-gpg/RPM-GPG-KEY-{repository.Name}";
                 yield return new(key, "0644", repository.Key);
                 yield return new($"/etc/yum.repos.d/{repository.Name}.repo", "0644",
-                    $"[{repository.Name}]\nname={repository.Name}\nbaseurl={repository.Url}\nenabled=1\ngpgcheck=1\ngpgkey=file://{key}\n");
+                    $"{Repository(context, plan, repository.Name, repository.Url)}gpgkey=file://{key}\n");
             }
             foreach (var user in plan.Options.Users.Where(user => user.Sudo && plan.Target.Reader == AnswerReader.Kickstart))
                 yield return new($"/etc/sudoers.d/50-provisioner-{user.Name}", "0440", $"{user.Name} ALL=(ALL) NOPASSWD:ALL\n");
         }
     }
+
+    // The appliance is not asked through the way out (dnf.conf(5), "proxy").
+    private static string Repository(SeedContext context, InstallPlan plan, string name, string source) =>
+        $"[{name}]\nname={name}\nbaseurl={context.AddressOf(source)}\n{(plan.Options.Proxy is not null && PackageSource.IsCached(source) ? "proxy=_none_\n" : "")}enabled=1\ngpgcheck=1\n";
 
     // A percent sign begins a specifier (systemd.unit(5)).
     private static string Systemd(string value) => value.Replace("%", "%%", StringComparison.Ordinal);

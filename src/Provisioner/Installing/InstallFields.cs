@@ -31,6 +31,8 @@ internal static class InstallFields
         shape.Default("keyboard", Values.OfText("a keyboard layout", "a layout such as us or de", InstallTexts.Keyboard), i => i.Keyboard, (i, v) => i with { Keyboard = v }, "Its console's keyboard.");
         shape.Optional("ntp", new ListKind<string>(Values.HostAddress, maximum: 8), i => i.Ntp, (i, v) => i with { Ntp = v }, "Time servers; without any, the Network's.");
         shape.Optional("proxy", Values.OfText("a proxy", "an http or https URL without a password", InstallTexts.Url), i => i.Proxy, (i, v) => i with { Proxy = v }, "The way out for packages, and for every service of the host.");
+        shape.Optional("mirror", Values.OfText("a mirror", PackageSource.Expected, PackageSource.Wrong), i => i.Mirror, (i, v) => i with { Mirror = v },
+            "The distribution's own archive: of Ubuntu with its security suite, of the RHEL family the directory that has BaseOS and AppStream.");
         shape.Optional("packages", new ListKind<string>(Values.OfText("a package", "a package's name such as tcpdump", InstallTexts.Package), maximum: 256), i => i.Packages, (i, v) => i with { Packages = v },
             "Packages besides the distribution's smallest set.");
         shape.Optional("repositories", new ListKind<PackageRepository>(Repository(), maximum: 16), i => i.Repositories, (i, v) => i with { Repositories = v }, "Where packages come from, besides the image.");
@@ -157,7 +159,7 @@ internal static class InstallFields
         var key = new TextKind("a public key", "an OpenPGP public key, ASCII-armoured", InstallTexts.PublicKey);
         var shape = new Shape<PackageRepository>("a repository", () => new PackageRepository { Name = "", Url = "", Key = "" });
         shape.Required("name", Values.OfText("a name", "letters, digits, '.', '-' and '_'", InstallTexts.RepositoryName), r => r.Name, (r, v) => r with { Name = v }, "Its name on the host.");
-        shape.Required("url", Values.OfText("a URL", "an http or https URL without a password", InstallTexts.Url), r => r.Url, (r, v) => r with { Url = v }, "Where it is.");
+        shape.Required("url", Values.OfText("a URL", PackageSource.Expected, PackageSource.Wrong), r => r.Url, (r, v) => r with { Url = v }, "Where it is.");
         shape.Required("key", key, r => r.Key, (r, v) => r with { Key = v }, "What its packages are signed with.");
         shape.Optional("suite", Values.OfText("a suite", "a suite such as noble, or ./", InstallTexts.Suite), r => r.Suite, (r, v) => r with { Suite = v }, "Ubuntu only: its suite.");
         shape.Optional("components", new ListKind<string>(Values.OfText("a component", "a component such as main", InstallTexts.RepositoryName), maximum: 8), r => r.Components, (r, v) => r with { Components = v }, "Ubuntu only: its components.");

@@ -28,6 +28,9 @@ public sealed record InstallOptions
     /// <summary>A proxy for the packages and, later, for every service of the host.</summary>
     public string? Proxy { get; init; }
 
+    /// <summary>The distribution's own archive, instead of the one the distribution knows: a URL or <c>cache:NAME/PATH</c>.</summary>
+    public string? Mirror { get; init; }
+
     public ImmutableArray<string> Packages { get; init; } = [];
 
     public ImmutableArray<PackageRepository> Repositories { get; init; } = [];
@@ -168,6 +171,7 @@ public sealed record PackageRepository
 {
     public required string Name { get; init; }
 
+    /// <summary>A URL, or <c>cache:NAME/PATH</c>.</summary>
     public required string Url { get; init; }
 
     /// <summary>The OpenPGP public key, ASCII-armoured.</summary>

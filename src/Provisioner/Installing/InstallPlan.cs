@@ -4,6 +4,7 @@ using Provisioner.Images;
 using Provisioner.Networks;
 using Provisioner.Profiles;
 using Provisioner.Protocols;
+using Provisioner.Resources;
 
 namespace Provisioner.Installing;
 
@@ -100,6 +101,14 @@ internal sealed record InstallPlan
 
     public int Disks => Disk.Mirror ? 2 : 1;
 
+    /// <summary>The trees below the mirror of the RHEL family, for the installer and the installed host; the names are none of the distribution's own.</summary>
+    public IEnumerable<(string Name, string Source)> MirrorTrees => Options.Mirror is { } mirror && Target.IsRhel
+        ? Trees.Select(tree => ($"provisioner-{tree.ToLowerInvariant()}", $"{mirror.TrimEnd('/')}/{tree}/{Values.NameOf(Image.Spec.Architecture)}/os"))
+        : [];
+
+    /// <summary>What a mirror of the RHEL family has below its directory: Rocky, AlmaLinux, CentOS Stream.</summary>
+    public static readonly ImmutableArray<string> Trees = ["BaseOS", "AppStream"];
+
     /// <summary>The firewall's open ports: ssh, what nodeadm opens itself, the pod network's, and the profile's.</summary>
     public IEnumerable<string> Ports =>
         ((string[])["22/tcp", "10250/tcp", "10256/tcp", "30000-32767/tcp", .. Firewall.PodNetwork == PodNetwork.Cilium ? (string[])["8472/udp", "4240/tcp", "4244/tcp"] : ["4789/udp", "179/tcp", "5473/tcp"]])
@@ -118,6 +127,8 @@ internal sealed record InstallPlan
         var target = InstallTarget.Of(image, options.Diskless, out var why);
         if (target is null)
             wrong.Add(why!);
+        if (options.Mirror is not null && target is not null && target.Family != "ubuntu" && target.Reader != AnswerReader.Kickstart)
+            wrong.Add($"spec.install.mirror is for Ubuntu and for what is installed of the RHEL family; of {(target.Family.Length == 0 ? "this image" : target.Family)}{(options.Diskless ? ", diskless," : "")} name the archives in repositories");
         var disk = options.Disk ?? new DiskOptions();
         var match = host.Spec.Install?.Disk ?? disk.Match ?? new DiskMatch();
         var named = Math.Max(match.Paths.Length, match.Serials.Length);

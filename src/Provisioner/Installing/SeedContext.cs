@@ -24,13 +24,24 @@ internal sealed record SeedContext(
     string ApplianceSecureUrl,
     SeedSecrets Secrets)
 {
+    /// <summary>The names that this appliance's cache has upstreams for.</summary>
+    public IReadOnlyCollection<string> Upstreams { get; init; } = [];
+
     /// <summary>Where the image's files are served: beside the seeds.</summary>
-    public string ImageRoot => $"{Appliance}/images/{Image.Name}";
+    public string ImageRoot => $"{Authority}/images/{Image.Name}";
 
     /// <summary>Where the installer finds what it installs: a mirror where the image says so, its own files otherwise.</summary>
-    public string Source => Image.InstallSourceUrl(Appliance) ?? ImageRoot;
+    public string Source => Image.InstallSourceUrl(Authority) ?? ImageRoot;
 
-    private string Appliance => new Uri(SeedRoot).GetLeftPart(UriPartial.Authority);
+
+    /// <summary>The appliance as this host reaches it.</summary>
+    public string ApplianceHost => new Uri(SeedRoot).Host;
+
+    private string Authority => new Uri(SeedRoot).GetLeftPart(UriPartial.Authority);
+
+    /// <summary>Where this host finds packages: a URL as it is, what is in the cache at the appliance.</summary>
+    public string AddressOf(string source) =>
+        PackageSource.IsCached(source) ? $"{Authority}{Artifacts.ArtifactPath.Prefix}{PackageSource.Below(source)}" : source;
 }
 
 /// <summary>What only this host may know, and what it knows the appliance by.</summary>

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Provisioner.Artifacts;
 using Provisioner.Boot;
 using Provisioner.Certificates;
 using Provisioner.Hosts;
@@ -14,9 +15,11 @@ namespace Provisioner.Seeds;
 /// Puts together what a host's answers are made of: its resources as they were when the Installation was opened, the addresses it reaches the
 /// appliance by, and its secrets, or words in their place for whoever only looks.
 /// </summary>
-internal sealed class SeedContexts(CurrentState state, SeedKey keys, PublishedCertificates certificates, PlanePorts ports)
+internal sealed class SeedContexts(CurrentState state, SeedKey keys, PublishedCertificates certificates, PlanePorts ports, ArtifactOptions artifacts)
 {
     private const string Hidden = "REDACTED";
+
+    private readonly string[] upstreams = [.. artifacts.Allowed.Select(u => u.Name)];
 
     /// <param name="endpoint">Where the host reaches the boot plane.</param>
     /// <param name="redacted">For people: no secret, and no capability.</param>
@@ -31,7 +34,10 @@ internal sealed class SeedContexts(CurrentState state, SeedKey keys, PublishedCe
             seed, $"{seed}/report",
             ports.Syslog == 514 ? $"{endpoint.Address}" : $"{endpoint.Address}:{ports.Syslog}",
             $"https://{endpoint.Address}:{ports.Secure}",
-            mayEnrol ? secrets : secrets with { Token = null });
+            mayEnrol ? secrets : secrets with { Token = null })
+        {
+            Upstreams = upstreams,
+        };
     }
 
     /// <summary>The kernel arguments by which the installer finds its answers; none for a profile that has none.</summary>

@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Text;
 using Microsoft.Extensions.Time.Testing;
 using Provisioner.Artifacts;
+using Provisioner.Storage;
 using Provisioner.Tests.Appliance;
 using static Provisioner.Tests.Artifacts.ArtifactSite;
 
@@ -160,11 +161,11 @@ public sealed class NodeadmTests : IAsyncLifetime
         var options = Options(upstream, UpstreamKind.Nodeadm);
         await using (var online = await StartAsync(options, directory.Path))
         {
-            var warming = new ArtifactWarming(online.Cache, online.Catalogue, TimeProvider.System);
-            var paths = await warming.PlanAsync(new WarmRequest { Upstream = "up", Nodeadm = "latest", Kubernetes = "1.34", Architectures = ["amd64"] }, TestContext.Current.CancellationToken);
-            Assert.Equal(3, paths.Count);
+            var warming = new ArtifactWarming(online.Cache, online.Catalogue, new CurrentState(), TimeProvider.System);
+            var plan = await warming.PlanAsync(new WarmRequest { Upstream = "up", Nodeadm = "latest", Kubernetes = "1.34", Architectures = ["amd64"] }, TestContext.Current.CancellationToken);
+            Assert.Equal(3, plan.Paths.Count);
             var last = new Dictionary<string, WarmStep>(StringComparer.Ordinal);
-            await foreach (var step in warming.RunAsync(paths, TestContext.Current.CancellationToken))
+            await foreach (var step in warming.RunAsync(plan, TestContext.Current.CancellationToken))
                 last[step.Path] = step;
             Assert.All(last.Values, step => Assert.True(step.State == WarmState.Ready, $"{step.Path}: {step.Reason}"));
         }

@@ -4,6 +4,7 @@ using System.Net.Sockets;
 using System.Text;
 using Provisioner.Cli;
 using Provisioner.Tests.Appliance;
+using Provisioner.Tests.Storage;
 
 namespace Provisioner.Tests.Images;
 
@@ -126,6 +127,61 @@ public sealed class ImageDownloadTests : IDisposable
         Assert.Empty(appliance.Snapshot.Images);
     }
 
+    [Theory]
+    [InlineData("\"v1\"", false, true)]
+    [InlineData("\"v2\"", false, true)]
+    [InlineData("\"v1\"", true, false)]
+    public async Task The_next_pull_goes_on_with_what_one_that_was_killed_left(string version, bool damaged, bool succeeds)
+    {
+        Discs.SkipWithoutTools();
+        await using var appliance = await RunningAppliance.StartAsync();
+        var iso = await File.ReadAllBytesAsync(Discs.Make(directory.Path, Discs.Ubuntu()));
+        var held = new TaskCompletionSource();
+        await using var server = new Server(iso) { CutAfter = [100_000], Held = held.Task };
+        string[] command = ["image", "pull", "noble", "--url", server.Url + "?key=secret", "--sha256", Discs.Sha256(iso), "--socket", appliance.SocketPath];
+        using (var child = ChildProcess.Start("pull-image", [directory["cache"], .. command]))
+        {
+            while (Directory.Exists(directory["cache"]) is false || !Directory.EnumerateFiles(directory["cache"], "*.part").Any(part => new FileInfo(part).Length == 100_000))
+            {
+                Assert.False(child.HasExited, child.HasExited ? await child.StandardError.ReadToEndAsync() : "");
+                await Task.Delay(20, TestContext.Current.CancellationToken);
+            }
+            child.Kill();
+            await child.WaitForExitAsync(TestContext.Current.CancellationToken);
+        }
+        held.SetResult();
+        Assert.Empty(appliance.Snapshot.Images);
+        var left = Directory.EnumerateFiles(directory["cache"], "*.part").Single();
+        Assert.Equal(UnixFileMode.None, File.GetUnixFileMode(directory["cache"]) & (UnixFileMode.GroupRead | UnixFileMode.OtherRead | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute));
+        Assert.DoesNotContain("secret", await File.ReadAllTextAsync(Path.ChangeExtension(left, ".json")), StringComparison.Ordinal);
+        if (damaged)
+        {
+            await using var file = File.OpenWrite(left);
+            file.Position = 50_000;
+            file.WriteByte((byte)~iso[50_000]);
+        }
+        server.ETag = version;
+
+        var outcome = await CommandOutcome.OfAsync("", command, cacheDirectory: directory["cache"]);
+
+        Assert.Equal([(null, null), ("bytes=99999-", "\"v1\"")], server.Asked);
+        Assert.Equal(version == "\"v1\"", outcome.Error.Contains("an earlier pull left 100 kB of ", StringComparison.Ordinal));
+        // Right or wrong, it is done with.
+        Assert.Empty(Directory.EnumerateFiles(directory["cache"]));
+        if (!succeeds)
+        {
+            Assert.Equal(1, outcome.ExitCode);
+            Assert.Empty(appliance.Snapshot.Images);
+            outcome = await CommandOutcome.OfAsync("", command, cacheDirectory: directory["cache"]);
+        }
+        outcome.Succeeded();
+        Assert.Equal(Discs.Sha256(iso), appliance.Snapshot.Images["noble"].File("noble.iso")!.Sha256);
+    }
+
+    /// <summary>The child: a pull that keeps what it has in that directory. Ends by being killed.</summary>
+    internal static Task PullAsync(string directory, string[] command) =>
+        CommandLine.RunAsync(command, new Screen { Output = Console.Out, Error = Console.Error, Input = Console.In, CacheDirectory = directory }, CancellationToken.None);
+
     private static Task<ImageDownload> OpenAsync(string url, string? sha256) =>
         ImageDownload.OpenAsync(url, sha256, _ => { }, TimeProvider.System, CancellationToken.None);
 
@@ -159,6 +215,11 @@ public sealed class ImageDownloadTests : IDisposable
         public int[] CutAfter { get; set; } = [];
 
         public bool Ranges { get; set; } = true;
+
+        /// <summary>An answer that was cut waits here before its connection ends.</summary>
+        public Task Held { get; set; } = Task.CompletedTask;
+
+        public string ETag { get; set; } = "\"v1\"";
 
         /// <summary>Another size from the second answer on.</summary>
         public bool Changes { get; set; }
@@ -200,12 +261,14 @@ public sealed class ImageDownloadTests : IDisposable
                 await stream.WriteAsync(Encoding.ASCII.GetBytes($"HTTP/1.1 302 Found\r\nLocation: {Redirect}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"), stopping.Token);
                 return;
             }
-            var from = Ranges && !Changes && headers.TryGetValue("Range", out var range) ? int.Parse(range["bytes=".Length..^1]) : 0;
+            var from = Ranges && !Changes && headers.GetValueOrDefault("If-Range", ETag) == ETag && headers.TryGetValue("Range", out var range) ? int.Parse(range["bytes=".Length..^1]) : 0;
             var size = content.Length + (Changes && number > 0 ? 1 : 0);
             var status = from > 0 ? $"206 Partial Content\r\nContent-Range: bytes {from}-{size - 1}/{size}" : Status;
-            await stream.WriteAsync(Encoding.ASCII.GetBytes($"HTTP/1.1 {status}\r\nETag: \"v1\"\r\nContent-Length: {size - from}\r\nConnection: close\r\n\r\n"), stopping.Token);
+            await stream.WriteAsync(Encoding.ASCII.GetBytes($"HTTP/1.1 {status}\r\nETag: {ETag}\r\nContent-Length: {size - from}\r\nConnection: close\r\n\r\n"), stopping.Token);
             var length = number < CutAfter.Length ? CutAfter[number] : content.Length - from;
             await stream.WriteAsync(content.AsMemory(from, Math.Min(length, content.Length - from)), stopping.Token);
+            if (number < CutAfter.Length)
+                await Held;
         }
 
         public async ValueTask DisposeAsync()

@@ -27,14 +27,14 @@ internal static class AnswerFixture
 
     public static readonly string[] Releases = ["rhel-8", "rhel-9", "rhel-10", "ubuntu-20.04", "ubuntu-22.04", "ubuntu-24.04", "debian-12-diskless"];
 
-    public static readonly string[] Kinds = ["plain", "lvm-tpm2", "mirror", "mirror-lvm-passphrase", "bond-vlan-static", "full"];
+    public static readonly string[] Kinds = ["plain", "lvm-tpm2", "mirror", "mirror-lvm-passphrase", "bond-vlan-static", "full", "cache"];
 
     /// <summary>A name such as <c>rhel-9/full/aarch64</c>.</summary>
     public static IEnumerable<string> Matrix =>
         (from release in Releases
          from kind in Kinds
-         where !release.EndsWith("diskless", StringComparison.Ordinal) || kind is "plain" or "bond-vlan-static" or "full"
-         from cpu in kind is "plain" or "mirror" ? new[] { "x86_64", "aarch64" } : ["x86_64"]
+         where !release.EndsWith("diskless", StringComparison.Ordinal) || kind is "plain" or "bond-vlan-static" or "full" or "cache"
+         from cpu in kind is "plain" or "mirror" or "cache" ? new[] { "x86_64", "aarch64" } : ["x86_64"]
          select $"{release}/{kind}/{cpu}")
         // Imported with --boot-only: kernel and initrd alone, everything else comes from a mirror.
         .Append("rhel-9-boot-only/plain/x86_64");
@@ -55,6 +55,17 @@ internal static class AnswerFixture
         var cpu = parts[2] == "x86_64" ? CpuArchitecture.X64 : CpuArchitecture.Arm64;
         var diskless = release.EndsWith("-diskless", StringComparison.Ordinal);
         var options = Options(kind) with { Diskless = diskless };
+        if (kind == "cache")
+        {
+            // Debian's archive has its security suite elsewhere.
+            options = options with
+            {
+                Mirror = diskless ? null : release.StartsWith("rhel", StringComparison.Ordinal) ? $"cache:rocky{release[5..]}" : cpu == CpuArchitecture.X64 ? "cache:ubuntu" : "cache:ubuntu-ports",
+                Repositories = release.StartsWith("rhel", StringComparison.Ordinal)
+                    ? [new PackageRepository { Name = "docker", Url = "cache:docker-rhel/$releasever/$basearch/stable/", Key = PgpKey }]
+                    : [new PackageRepository { Name = "docker", Url = "cache:docker-ubuntu", Key = PgpKey, Suite = "noble", Components = ["stable"] }, new PackageRepository { Name = "flat", Url = "cache:site/flat/", Key = PgpKey }],
+            };
+        }
         if (diskless)
             options = Diskless(options);
         return Context(Image(release, cpu), options, kind == "bond-vlan-static" ? BondedHost : h => h);
@@ -100,7 +111,10 @@ internal static class AnswerFixture
             "http://10.77.0.1:8080/report/c0ffee",
             "10.77.0.1:5514",
             "https://10.77.0.1:8443",
-            new SeedSecrets(Token, CaPem, "correct-horse-battery"));
+            new SeedSecrets(Token, CaPem, "correct-horse-battery"))
+        {
+            Upstreams = ["ubuntu", "ubuntu-ports", "docker-ubuntu", "docker-rhel", "site", "rocky8", "rocky9", "rocky10"],
+        };
     }
 
     public static Image Image(string release, CpuArchitecture cpu)
@@ -132,6 +146,8 @@ internal static class AnswerFixture
                     Match = new DiskMatch { Paths = ["pci-0000:00:17.0-ata-1", "pci-0000:00:17.0-ata-2"] },
                 },
             },
+            // Of which the ones for the release and the processor are added.
+            "cache" => basic with { Packages = ["htop", "containerd.io"], Proxy = "http://proxy.example.com:3128" },
             "bond-vlan-static" => basic with { Network = new NetworkOptions { Mode = AddressMode.Static, Bond = BondMode.Lacp, Vlan = 120, Mtu = 9000 }, Firewall = new FirewallOptions { Mode = FirewallMode.Off } },
             _ => basic with
             {

@@ -44,6 +44,7 @@ public sealed class InstallFieldsTests
                 - {name: root, sshKeys: ["ssh-ed25519 AAAA"], passwordHash: hunter2}
                 - {name: ops}
                 proxy: http://user:secret@proxy.example.com
+                mirror: cache:../ubuntu
                 packages: ["-bash", "@core"]
                 repositories: [{name: a b, url: "ftp://x", key: none}]
                 firewall: {mode: "off", ports: ["0/tcp", "99999/udp", 22]}
@@ -54,7 +55,7 @@ public sealed class InstallFieldsTests
         string[] keys =
         [
             "spec.install.timeZone", "spec.install.disk.match.minimumGiB", "spec.install.disk.match.paths", "spec.install.disk.layout", "spec.install.disk.swap", "spec.install.network.vlan",
-            "spec.install.network.bond", "spec.install.users[0].name", "spec.install.users[0].sshKeys[0]", "spec.install.users[0].passwordHash", "spec.install.users[1].sshKeys", "spec.install.proxy",
+            "spec.install.network.bond", "spec.install.users[0].name", "spec.install.users[0].sshKeys[0]", "spec.install.users[0].passwordHash", "spec.install.users[1].sshKeys", "spec.install.proxy", "spec.install.mirror",
             "spec.install.packages[0]", "spec.install.packages[1]", "spec.install.repositories[0].name", "spec.install.repositories[0].url", "spec.install.repositories[0].key",
             "spec.install.firewall.ports[0]", "spec.install.firewall.ports[1]", "spec.install.firewall.ports[2]", "spec.install.kernelArguments[0]", "spec.install.after",
         ];
@@ -103,7 +104,7 @@ public sealed class InstallFieldsTests
         string[] hostile =
         [
             "'", "\"", "a b", "$HOME", "$(reboot)", "`id`", "a;b", "a && b", "a\nb", "\n%end", "%end", "ü", "🚀", "no", "on", "12:30", "0x10", "#a", "a#b", "-a", "--b", "a=b", "{{x}}", "a\\", "*", new string('x', 253),
-            "http://x/'", "http://x/$(id)", "http://x/a b", "http://x/?a=1&b='2'", "C.UTF-8", "x_y", "a/../b",
+            "cache:site", "cache:site/a b", "cache:site/$(id)", "cache:site/'", "cache:site/%27", "cache:files/a", "cache:/x", "cache:site/x?y", "http://x/'", "http://x/$(id)", "http://x/a b", "http://x/?a=1&b='2'", "C.UTF-8", "x_y", "a/../b",
         ];
         Func<InstallOptions, string, InstallOptions>[] fields =
         [
@@ -113,6 +114,7 @@ public sealed class InstallFieldsTests
             (o, v) => o with { Users = [new UserOptions { Name = "ops", PasswordHash = v }] }, (o, v) => o with { Disk = new DiskOptions { Match = new DiskMatch { Paths = [v] } } },
             (o, v) => o with { Disk = new DiskOptions { Match = new DiskMatch { Serials = [v] } } }, (o, v) => o with { Network = new NetworkOptions { SearchDomains = [v] } },
             (o, v) => o with { Firewall = new FirewallOptions { Ports = [v] } },
+            (o, v) => o with { Mirror = v },
             (o, v) => o with { Repositories = [new PackageRepository { Name = v, Url = "http://x/", Key = AnswerFixture.PgpKey }] },
             (o, v) => o with { Repositories = [new PackageRepository { Name = "x", Url = v, Key = AnswerFixture.PgpKey }] },
             (o, v) => o with { Repositories = [new PackageRepository { Name = "x", Url = "http://x/", Key = v }] },
@@ -136,7 +138,7 @@ public sealed class InstallFieldsTests
                 {
                     var diskless = release.EndsWith("diskless", StringComparison.Ordinal);
                     var options = profile.Spec.Install! with { Diskless = diskless };
-                    var context = AnswerFixture.Context(AnswerFixture.Image(release, CpuArchitecture.X64), diskless ? options with { Disk = null } : options);
+                    var context = AnswerFixture.Context(AnswerFixture.Image(release, CpuArchitecture.X64), diskless ? options with { Disk = null, Mirror = null } : options);
                     // YAML is read back by Render itself.
                     foreach (var name in (string[])["ks.cfg", "meta-data", "user-data"])
                     {
@@ -152,6 +154,58 @@ public sealed class InstallFieldsTests
         }
         Assert.True(refused > 400, $"{refused} refused");
         Assert.True(rendered > 80, $"{rendered} rendered");
+    }
+
+    [Theory]
+    [InlineData("cache:ubuntu", null)]
+    [InlineData("cache:rocky9/$releasever/BaseOS/$basearch/os/", null)]
+    [InlineData("https://mirror.example.com/ubuntu", null)]
+    [InlineData("cache:", "names no upstream")]
+    [InlineData("cache:Ubuntu", "names no upstream")]
+    [InlineData("cache:files/a", "single files")]
+    [InlineData("cache:up/a//b", "empty part")]
+    [InlineData("cache:up/../b", "dot segment")]
+    [InlineData("cache:up/a%20b", "has a %")]
+    [InlineData("cache:up/$HOME", "0x24")]
+    [InlineData("cache:up?x", "names no upstream")]
+    [InlineData("http://user:secret@x/", "password")]
+    public void A_source_of_packages_is_a_url_or_a_name_in_the_cache(string text, string? wrong)
+    {
+        if (wrong is null)
+            Assert.Null(PackageSource.Wrong(text));
+        else
+            Assert.Contains(wrong, PackageSource.Wrong(text), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void The_same_profile_is_right_at_another_site()
+    {
+        var here = AnswerFixture.Context("ubuntu-24.04/cache/x86_64");
+        var there = here with { SeedRoot = "http://10.88.0.1:8081/seed/c0ffee", Upstreams = [.. here.Upstreams, "more"] };
+
+        var text = AnswerFixture.Files().Render(there, "user-data");
+
+        Assert.Contains("http://10.88.0.1:8081/artifacts/ubuntu", text, StringComparison.Ordinal);
+        Assert.DoesNotContain("10.77.0.1:8080/artifacts", text, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void What_this_appliance_has_no_upstream_for_is_refused()
+    {
+        var context = AnswerFixture.Context("rhel-9/cache/x86_64") with { Upstreams = ["rocky9", "nodeadm"] };
+
+        var e = Assert.Throws<SeedRefusedException>(() => AnswerFixture.Files().Render(context, "ks.cfg"));
+
+        Assert.Contains("takes packages from cache:docker-rhel/$releasever/$basearch/stable/, and this appliance's artifacts.upstreams have no 'docker-rhel'; there are nodeadm, rocky9", e.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_mirror_is_for_distributions_whose_archive_is_one()
+    {
+        var context = AnswerFixture.Context("debian-12-diskless/cache/x86_64");
+        context = context with { Profile = context.Profile with { Spec = context.Profile.Spec with { Install = context.Profile.Spec.Install! with { Mirror = "cache:site" } } } };
+
+        Assert.Contains("name the archives in repositories", Assert.Throws<SeedRefusedException>(() => AnswerFixture.Files().Render(context, "user-data")).Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -17,6 +17,8 @@ internal static class KickstartGrammar
         ["timezone"] = (All, ["--utc"]),
         ["timesource"] = ([9, 10], ["--ntp-server", "--ntp-pool", "--ntp-disable", "--nts"]),
         ["url"] = (All, ["--url", "--proxy", "--noverifyssl", "--mirrorlist", "--metalink"]),
+        // --noverifyssl came later than 8; --ignoregroups is gone in 10.
+        ["repo"] = (All, ["--name", "--baseurl", "--mirrorlist", "--metalink", "--install", "--cost", "--proxy"]),
         ["network"] = (All, ["--device", "--bootproto", "--onboot", "--activate", "--hostname", "--ip", "--netmask", "--gateway", "--nameserver", "--noipv6", "--mtu"]),
         // --level is deprecated in 9 (F34) and gone in 10 (F40).
         ["logging"] = (All, ["--host", "--port"]),

@@ -44,6 +44,7 @@ internal static class ChildProcess
         "issue-until-full" => IssueUntilFullAsync(arguments[0], arguments[1]),
         "write-until-full" => WriteUntilFullAsync(arguments[0]),
         "fetch-artifacts" => Artifacts.ArtifactCrashTests.FetchForeverAsync(arguments[0], arguments[1]),
+        "pull-image" => Images.ImageDownloadTests.PullAsync(arguments[0], arguments[1..]),
         "create-keys" => CreateKeysAsync(arguments[0], arguments[1], arguments[2]),
         _ => throw new InvalidOperationException(role),
     };
