@@ -1,3 +1,4 @@
+using Provisioner.Joining;
 using Provisioner.Progress;
 
 namespace Provisioner.Hosts;
@@ -23,6 +24,9 @@ public enum HostState
     /// <summary>It holds a good certificate.</summary>
     Enrolled,
 
+    /// <summary>It is on its way into its cluster.</summary>
+    Joining,
+
     /// <summary>A stage failed, or the window ended in the middle of one.</summary>
     Failed,
 
@@ -42,7 +46,8 @@ public sealed record HostStanding(HostState State, string? Stage = null, string?
     /// <param name="installation">Its latest Installation, open or not.</param>
     /// <param name="lastAnswered">When a boot question of the host was last answered (<see cref="Events.EventLog.LastAnswered"/>).</param>
     /// <param name="isEnrolled">It has a certificate that is neither revoked nor over.</param>
-    public static HostStanding Of(Host host, Installation? installation, DateTimeOffset? lastAnswered, bool isEnrolled, DateTimeOffset now)
+    /// <param name="join">How far it is on its way into its cluster.</param>
+    public static HostStanding Of(Host host, Installation? installation, DateTimeOffset? lastAnswered, bool isEnrolled, DateTimeOffset now, HostJoin? join = null)
     {
         if (host.RetiredAt is { } retired)
             return new(HostState.Retired, Reason: $"since {retired:u}");
@@ -58,6 +63,8 @@ public sealed record HostStanding(HostState State, string? Stage = null, string?
             if (built.InstalledAt is { } installed && !isEnrolled)
                 return new(HostState.Installed, Reason: $"since {installed:u}; it has not enrolled yet");
         }
+        if (isEnrolled && join is not null && !(installation is { EnrolOnly: false } && join.StartedAt < installation.OpenedAt))
+            return JoinStages.StandingOf(join, now);
         return new(isEnrolled ? HostState.Enrolled : HostState.Registered);
     }
 

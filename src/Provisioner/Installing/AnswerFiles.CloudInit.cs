@@ -20,6 +20,7 @@ internal sealed partial class AnswerFiles
                 ["networkd"] = !plan.Network.IsPlain,
                 ["before"] = options.Before,
                 ["proxy"] = options.Proxy,
+                ["units"] = join.UnitsFor(context).ToList(),
                 ["after"] = options.After,
             }),
         });

@@ -22,21 +22,8 @@ internal static class InstallationProgress
     /// <summary>Takes a report. One that ends the Installation closes it: the host boots its disk from now on.</summary>
     public static Installation Report(StateEditor editor, Installation installation, StageReport report)
     {
-        var stages = installation.Stages;
-        var last = stages.IsEmpty ? null : stages[^1];
-        var began = last is null || last.Name != report.Stage || last.State != StageState.Running;
-        if (began && last is not null && last.Name == report.Stage && last.State == report.State)
+        if (Stages.After(installation.Stages, report, editor.Now, MaximumStages, out var began) is not { } stages)
             return Heard(editor, installation);
-        if (began && stages.Length >= MaximumStages)
-            return Heard(editor, installation);
-        // The next one begins: the one before is over, whether its end was told or not.
-        if (began && last is { State: StageState.Running })
-            stages = stages.SetItem(stages.Length - 1, last with { State = StageState.Done, EndedAt = editor.Now });
-        if (began)
-            stages = stages.Add(new InstallationStage(report.Stage, editor.Now));
-        var current = stages[^1];
-        current = current with { State = report.State, Message = report.Message ?? current.Message, EndedAt = report.State == StageState.Running ? null : editor.Now };
-        stages = stages.SetItem(stages.Length - 1, current);
         installation = installation with { Stages = stages, HeardAt = editor.Now };
         if (report is { Stage: Stages.Installed, State: StageState.Done } && installation.IsOpenAt(editor.Now))
             installation = installation with { InstalledAt = editor.Now, ClosedAt = editor.Now, ClosedBecause = "installed" };
@@ -72,20 +59,13 @@ internal static class InstallationProgress
 
     private static void Record(StateEditor editor, Installation installation, StageReport report, bool began)
     {
-        var current = installation.Stages[^1];
-        var took = report.State == StageState.Running || began ? "" : $" after {(editor.Now - current.StartedAt).TotalSeconds:0} s";
         editor.Record(new Event
         {
             At = editor.Now,
             Source = EventSource.Installer,
             Outcome = report.State == StageState.Failed ? EventOutcome.Failed : EventOutcome.Changed,
             Host = installation.Host,
-            What = report.State switch
-            {
-                StageState.Running => began ? $"Stage {report.Stage} began" : $"Stage {report.Stage}",
-                StageState.Done => $"Stage {report.Stage} done{took}",
-                _ => $"Stage {report.Stage} failed{took}",
-            },
+            What = Stages.Describe(report, installation.Stages[^1], began, editor.Now),
             Reason = report.Message ?? (installation.ClosedBecause == "installed" && report.Stage == Stages.Installed ? "the host boots its disk from now on" : "reported by the installer"),
         });
     }

@@ -29,7 +29,8 @@ internal sealed class SeedContexts(CurrentState state, SeedKey keys, PublishedCe
             seed, $"{seed}/report",
             ports.Syslog == 514 ? $"{endpoint.Address}" : $"{endpoint.Address}:{ports.Syslog}",
             $"https://{endpoint.Address}:{ports.Secure}",
-            redacted ? SeedSecrets.Redacted(ca) : new SeedSecrets(keys.TokenOf(installation), ca, keys.DiskPassphraseOf(installation)));
+            redacted ? SeedSecrets.Redacted(ca) : new SeedSecrets(keys.TokenOf(installation), ca, keys.DiskPassphraseOf(installation)),
+            profile.Spec.Cluster is { } cluster ? state.Snapshot.Clusters.GetValueOrDefault(cluster) : null);
     }
 
     /// <summary>The kernel arguments by which the installer finds its answers; none for a profile that has none.</summary>

@@ -1,5 +1,6 @@
 using System.Text;
 using Provisioner.Boot;
+using Provisioner.Clusters;
 using Provisioner.Hosts;
 using Provisioner.Images;
 using Provisioner.Installing;
@@ -27,22 +28,30 @@ internal static class AnswerFixture
 
     public static readonly string[] Releases = ["rhel-8", "rhel-9", "rhel-10", "ubuntu-20.04", "ubuntu-22.04", "ubuntu-24.04", "debian-12-diskless"];
 
-    public static readonly string[] Kinds = ["plain", "lvm-tpm2", "mirror", "mirror-lvm-passphrase", "bond-vlan-static", "full"];
+    public static readonly string[] Kinds = ["plain", "lvm-tpm2", "mirror", "mirror-lvm-passphrase", "bond-vlan-static", "full", "cluster"];
 
     /// <summary>A name such as <c>rhel-9/full/aarch64</c>.</summary>
     public static IEnumerable<string> Matrix =>
         from release in Releases
         from kind in Kinds
-        where !release.EndsWith("diskless", StringComparison.Ordinal) || kind is "plain" or "bond-vlan-static" or "full"
+        where !release.EndsWith("diskless", StringComparison.Ordinal) || kind is "plain" or "bond-vlan-static" or "full" or "cluster"
+        where kind != "cluster" || release is "rhel-9" or "ubuntu-24.04" or "debian-12-diskless"
         from cpu in kind is "plain" or "mirror" ? new[] { "x86_64", "aarch64" } : ["x86_64"]
         select $"{release}/{kind}/{cpu}";
 
     /// <summary>The program and its units, short enough for a snapshot that is read.</summary>
     public static readonly JoinFiles ShortJoin = new(
     [
+        new HostFile("/usr/local/sbin/provisioner-join", "0755", "#!/bin/sh\n# It joins.\n"),
+        new HostFile("/usr/local/sbin/provisioner-preflight", "0755", "#!/bin/sh\n# It looks.\n"),
+        new HostFile("/etc/systemd/system/provisioner-join.service", "0644", "[Unit]\n\n[Install]\nWantedBy=multi-user.target\n"),
+        new HostFile("/etc/systemd/system/provisioner-preflight.service", "0644", "[Unit]\n"),
         new HostFile("/usr/local/sbin/provisioner-certificate", "0755", "#!/bin/sh\n# It's the program.\n%end\n"),
         new HostFile("/etc/systemd/system/provisioner-enrol.service", "0644", "[Unit]\n"),
     ]);
+
+    /// <summary>With another pod network than the profile's firewall names, on another port than usual.</summary>
+    public static readonly Cluster Cluster = new(new Metadata("prod"), new ClusterSpec { Region = "eu-west-1", KubernetesVersion = "1.34", Cni = PodNetwork.Calico, CniPort = 4790 });
 
     public static AnswerFiles Files(JoinFiles? join = null) => new(new TemplateEngine(), join ?? ShortJoin);
 
@@ -55,7 +64,8 @@ internal static class AnswerFixture
         var options = Options(kind) with { Diskless = diskless };
         if (diskless)
             options = options with { Disk = null };
-        return Context(Image(release, cpu), options, kind == "bond-vlan-static" ? BondedHost : h => h);
+        var context = Context(Image(release, cpu), options, kind == "bond-vlan-static" ? BondedHost : h => h);
+        return kind == "cluster" ? context with { Profile = context.Profile with { Spec = context.Profile.Spec with { Cluster = "prod" } }, Cluster = Cluster } : context;
     }
 
     public static SeedContext Context(Image image, InstallOptions options, Func<HostSpec, HostSpec>? host = null)
@@ -121,6 +131,7 @@ internal static class AnswerFixture
                 },
             },
             "bond-vlan-static" => basic with { Network = new NetworkOptions { Mode = AddressMode.Static, Bond = BondMode.Lacp, Vlan = 120, Mtu = 9000 }, Firewall = new FirewallOptions { Mode = FirewallMode.Off } },
+            "cluster" => basic with { Firewall = new FirewallOptions { PodNetwork = PodNetwork.Cilium } },
             _ => basic with
             {
                 Network = new NetworkOptions { Dns = [Ipv4Address.Parse("192.0.2.53"), Ipv4Address.Parse("192.0.2.54")], SearchDomains = ["example.com", "no"] },
