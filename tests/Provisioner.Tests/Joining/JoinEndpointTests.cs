@@ -4,6 +4,7 @@ using System.Security.Cryptography.X509Certificates;
 using Microsoft.Extensions.DependencyInjection;
 using Provisioner.Clusters;
 using Provisioner.Events;
+using Provisioner.Hosts;
 using Provisioner.Joining;
 using Provisioner.Progress;
 using Provisioner.Storage;
@@ -255,14 +256,14 @@ public sealed class JoinEndpointTests
         client.SendAsync(HttpMethod.Post, $"/api/v1/self/{what}", body, what == "stage" ? "application/json" : "text/plain");
 
     private static async Task<CertificateFixture> SiteAsync(
-        Func<Provisioner.Hosts.HostSpec, Provisioner.Hosts.HostSpec>? host = null, Func<ClusterSpec, ClusterSpec>? cluster = null, NodeOptions? node = null, Action<IServiceCollection>? services = null)
+        Func<HostSpec, HostSpec>? host = null, Func<ClusterSpec, ClusterSpec>? cluster = null, NodeOptions? node = null, Action<IServiceCollection>? services = null)
     {
         var site = await CertificateFixture.StartAsync(services: services);
         await PutAsync(site, host, cluster, node);
         return site;
     }
 
-    private static Task PutAsync(CertificateFixture site, Func<Provisioner.Hosts.HostSpec, Provisioner.Hosts.HostSpec>? host = null, Func<ClusterSpec, ClusterSpec>? cluster = null, NodeOptions? node = null) =>
+    private static Task PutAsync(CertificateFixture site, Func<HostSpec, HostSpec>? host = null, Func<ClusterSpec, ClusterSpec>? cluster = null, NodeOptions? node = null) =>
         site.Appliance.Writer.ChangeAsync(editor =>
         {
             editor.Put(JoinSite.Cluster with { Spec = cluster?.Invoke(JoinSite.Cluster.Spec) ?? JoinSite.Cluster.Spec });
