@@ -3,6 +3,8 @@ using System.Net.Sockets;
 using System.Text.Json.Nodes;
 using Provisioner.Boot;
 using Provisioner.Boot.Http;
+using Provisioner.Clusters;
+using Provisioner.Joining;
 using Provisioner.Networks;
 using Provisioner.Protocols;
 using Provisioner.Resources;
@@ -87,7 +89,8 @@ internal static class BootEndpoints
         ["reason"] = decision.Reason,
     });
 
-    private static IResult Render(string name, string what, CurrentState state, BootScripts scripts, SeedFiles files, BootHttpService http, TimeProvider time, bool last = false)
+    private static async Task<IResult> Render(string name, string what, CurrentState state, BootScripts scripts, SeedFiles files, BootHttpService http, JoinAnswers join, IStore store, TimeProvider time,
+        CancellationToken cancellation, bool last = false)
     {
         var host = (Host)ResourceEndpoints.Find(ResourceKind.Host, name, state.Snapshot);
         var mac = host.Spec.BootMacAddress ?? host.Spec.MacAddresses[0];
@@ -103,10 +106,30 @@ internal static class BootEndpoints
         {
             "ipxe" => scripts.Ipxe(intent, mac, endpoint.HttpRoot, endpoint, redacted: true),
             "grub" => scripts.Grub(intent, mac, endpoint, redacted: true),
+            "nodeconfig" => NodeConfigOf(JoinPlan.Of(host, state.Snapshot, LeasedTo(host, store, time.GetUtcNow()))),
+            "join" => await join.WriteAsync(JoinPlan.Of(host, state.Snapshot, LeasedTo(host, store, time.GetUtcNow())), endpoint, cancellation),
             _ when SeedFiles.Names.Contains(file) => files.Preview(host, file, endpoint, time.GetUtcNow()),
-            _ => throw new ChangeRefusedException(RefusalKind.NotFound, [new Mistake($"There is nothing called '{Reading.Shorten(what)}' to render") { Path = "what", Value = Reading.Shorten(what), Expected = "ipxe, grub, kickstart, user-data, meta-data or vendor-data" }]),
+            _ => throw new ChangeRefusedException(RefusalKind.NotFound, [new Mistake($"There is nothing called '{Reading.Shorten(what)}' to render") { Path = "what", Value = Reading.Shorten(what), Expected = "ipxe, grub, kickstart, user-data, meta-data, vendor-data, nodeconfig or join" }]),
         }, "text/plain; charset=utf-8");
     }
+
+    private static string NodeConfigOf(JoinPlan plan)
+    {
+        try
+        {
+            var note = plan.NodeIp is null ? "# --node-ip will be the address the host asks from: no document and no lease tells it yet.\n" : "";
+            return note + (plan.Provider == CredentialProvider.Ssm ? "# The activation is made when the host asks.\n" : "") + plan.ToPreview().ToYaml();
+        }
+        catch (JoinRefusedException e)
+        {
+            throw new ChangeRefusedException(RefusalKind.Conflict, e.Message);
+        }
+    }
+
+    // The host would ask from the address it has now.
+    private static Ipv4Address? LeasedTo(Host host, IStore store, DateTimeOffset now) =>
+        store.LoadLeases().Where(lease => !lease.Declined && lease.EndsAt > now && host.Spec.MacAddresses.Contains(lease.MacAddress))
+            .OrderByDescending(lease => lease.EndsAt).Select(lease => (Ipv4Address?)lease.Address).FirstOrDefault();
 
     private static (string Name, Architecture Architecture, ClientKind Client) ClientOf(string? client, MacAddress mac, Snapshot snapshot)
     {

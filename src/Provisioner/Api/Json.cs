@@ -5,7 +5,9 @@ using System.Text.Json.Nodes;
 using Provisioner.Certificates;
 using Provisioner.Events;
 using Provisioner.Hosts;
+using Provisioner.Joining;
 using Provisioner.Networks;
+using Provisioner.Progress;
 using Provisioner.Resources;
 using Provisioner.Storage;
 
@@ -64,19 +66,47 @@ internal static class Json
         ["closesAt"] = At(installation.ClosesAt),
         ["installedAt"] = At(installation.InstalledAt),
         ["heardAt"] = At(installation.HeardAt),
-        ["stages"] = installation.Stages.IsEmpty ? null : new JsonArray([.. installation.Stages.Select(stage => (JsonNode)WithoutNulls(new()
-        {
-            ["name"] = stage.Name,
-            ["state"] = Word(stage.State),
-            ["startedAt"] = At(stage.StartedAt),
-            ["endedAt"] = At(stage.EndedAt),
-            ["seconds"] = Math.Round(((stage.EndedAt ?? now) - stage.StartedAt).TotalSeconds, 1),
-            ["message"] = stage.Message,
-        }))]),
+        ["stages"] = Of(installation.Stages, now),
         ["closedAt"] = At(installation.ClosedAt),
         ["closedBecause"] = installation.ClosedBecause,
         ["actor"] = installation.Actor,
     });
+
+    public static JsonObject Of(HostJoin join, DateTimeOffset now) => WithoutNulls(new()
+    {
+        ["attempt"] = join.Attempt,
+        ["startedAt"] = At(join.StartedAt),
+        ["heardAt"] = At(join.HeardAt),
+        ["joinedAt"] = At(join.JoinedAt),
+        ["nodeIp"] = join.NodeIp?.ToString(),
+        ["kubernetesVersion"] = join.KubernetesVersion,
+        ["desiredVersion"] = join.DesiredVersion,
+        ["activation"] = join.ActivationId,
+        ["activationEndsAt"] = At(join.ActivationEndsAt),
+        ["stages"] = Of(join.Stages, now),
+    });
+
+    public static JsonObject Of(Finding finding, HostFindings of) => WithoutNulls(new()
+    {
+        ["host"] = of.Host,
+        ["at"] = At(finding.ProbedAt ?? of.At),
+        ["by"] = finding.ProbedAt is null ? "host" : "appliance",
+        ["code"] = finding.Code,
+        ["verdict"] = Word(finding.Verdict),
+        ["found"] = finding.Found,
+        ["breaks"] = finding.Breaks.Length == 0 ? null : finding.Breaks,
+        ["ask"] = finding.Ask.Length == 0 ? null : finding.Ask,
+    });
+
+    private static JsonArray? Of(System.Collections.Immutable.ImmutableArray<InstallationStage> stages, DateTimeOffset now) => stages.IsEmpty ? null : new JsonArray([.. stages.Select(stage => (JsonNode)WithoutNulls(new()
+    {
+        ["name"] = stage.Name,
+        ["state"] = Word(stage.State),
+        ["startedAt"] = At(stage.StartedAt),
+        ["endedAt"] = At(stage.EndedAt),
+        ["seconds"] = Math.Round(((stage.EndedAt ?? now) - stage.StartedAt).TotalSeconds, 1),
+        ["message"] = stage.Message,
+    }))]);
 
     public static JsonObject Of(Lease lease) => WithoutNulls(new()
     {

@@ -1,10 +1,11 @@
+using Provisioner.Joining;
 using Provisioner.Protocols;
 using Provisioner.Resources;
 using Provisioner.Storage;
 
 namespace Provisioner.Api;
 
-/// <summary>Reads the records the appliance makes itself: Discovered, Installation, Lease.</summary>
+/// <summary>Reads the records the appliance makes itself: Discovered, Installation, findings, Lease.</summary>
 internal static class RecordEndpoints
 {
     public static void MapRecords(this IEndpointRouteBuilder api)
@@ -28,6 +29,19 @@ internal static class RecordEndpoints
             if (found.Count == 0)
                 _ = ResourceEndpoints.Find(ResourceKind.Host, host, state.Snapshot);
             return Json.Answer(Json.List(found.Select(i => Json.Of(i, time.GetUtcNow()))));
+        });
+        // Of all hosts, what needs somebody; of one, everything.
+        api.MapGet("/findings", (CurrentState state) => Json.Answer(Json.List(
+            from findings in state.Snapshot.Findings.Values.OrderBy(f => f.Host, StringComparer.Ordinal)
+            from finding in findings.Findings
+            where finding.Verdict is Verdict.Fail or Verdict.Warn
+            select Json.Of(finding, findings))));
+        api.MapGet("/findings/{host}", (string host, CurrentState state) =>
+        {
+            _ = ResourceEndpoints.Find(ResourceKind.Host, host, state.Snapshot);
+            // The worst first, and within that in the host's order.
+            return Json.Answer(Json.List(state.Snapshot.Findings.GetValueOrDefault(host) is { } findings
+                ? findings.Findings.OrderBy(f => f.Verdict switch { Verdict.Fail => 0, Verdict.Warn => 1, Verdict.Pass => 2, _ => 3 }).Select(f => Json.Of(f, findings)) : []));
         });
         api.MapGet("/leases", (IStore store) => Json.Answer(Json.List(store.LoadLeases().OrderBy(l => l.Address).Select(Json.Of))));
         api.MapGet("/leases/{address}", (string address, IStore store) =>

@@ -70,7 +70,7 @@ internal static class ResourceEndpoints
             var installation = snapshot.Installations.GetValueOrDefault(host.Name);
             var certificate = snapshot.GoodCertificateOf(host.Name, now);
             var lastAnswered = events.LastAnswered(host);
-            var standing = HostStanding.Of(host, installation, lastAnswered, certificate?.IssuedAt, now);
+            var standing = HostStanding.Of(host, installation, lastAnswered, certificate?.IssuedAt, now, snapshot.Joins.GetValueOrDefault(host.Name));
             json["status"] = Json.WithoutNulls(new JsonObject
             {
                 ["state"] = standing.State.ToString(),
@@ -80,6 +80,7 @@ internal static class ResourceEndpoints
                 ["retiredAt"] = Json.At(host.RetiredAt),
                 ["certificate"] = certificate is null ? null : Json.Of(certificate, snapshot, now),
                 ["installation"] = installation is null ? null : Json.Of(installation, now),
+                ["join"] = snapshot.Joins.GetValueOrDefault(host.Name) is { } join ? Json.Of(join, now) : null,
             });
         }
         return json;

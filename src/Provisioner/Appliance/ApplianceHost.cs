@@ -9,6 +9,7 @@ using Provisioner.Boot.Tftp;
 using Provisioner.Certificates;
 using Provisioner.Images;
 using Provisioner.Installing;
+using Provisioner.Joining;
 using Provisioner.Networks;
 using Provisioner.Progress;
 using Provisioner.Seeds;
@@ -44,6 +45,7 @@ internal static class ApplianceHost
             .AddCertificates(options.Ca, options.Secure, options.DataDirectory)
             .AddSeeds(options.DataDirectory)
             .AddProgress(options.Syslog, options.DataDirectory)
+            .AddJoining()
             .AddImages(options.DataDirectory)
             .AddArtifacts(options.Artifacts, options.DataDirectory)
             .AddDhcp(new DhcpSettings { ServerPort = options.Dhcp.Port, ProxyPort = options.Dhcp.ProxyPort, HttpPort = options.Http.Port })

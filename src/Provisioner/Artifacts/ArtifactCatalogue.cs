@@ -66,6 +66,11 @@ internal sealed class ArtifactCatalogue(ArtifactCache cache)
         return (manifest, read, null);
     }
 
+    /// <summary>The account whose registry has EKS's own images in that region, by the upstream's manifest; null when it does not say, or cannot be had.</summary>
+    public async Task<string?> RegistryAsync(string upstream, string region, CancellationToken cancellation) =>
+        upstreams.TryGetValue(upstream, out var known) && known.Kind == UpstreamKind.Nodeadm
+            ? (await ManifestAsync(known, cancellation)).Manifest?.RegistryOf(region) : null;
+
     /// <summary>The digest of an artifact: of the file that is here, or by its upstream's checksum file.</summary>
     public async Task<(string? Sha256, ArtifactTarget.Nothing? Failure)> DigestAsync(ArtifactSource source, CancellationToken cancellation)
     {

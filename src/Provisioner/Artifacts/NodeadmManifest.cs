@@ -75,6 +75,10 @@ internal sealed class NodeadmManifest
     /// <summary>The file that is served by that name; null when the manifest lists none.</summary>
     public ManifestFile? FindFile(string rest) => byRest.GetValueOrDefault(rest);
 
+    /// <summary>The account whose registry has EKS's own images in that region, as <c>region_config</c> says; null when it does not.</summary>
+    public string? RegistryOf(string region) =>
+        Text(Find(Find(root, "region_config"), region), "ecr_account_id") is { Length: 12 } account && account.All(char.IsAsciiDigit) ? account : null;
+
     /// <summary>The manifest as hosts get it.</summary>
     /// <param name="at">What its addresses begin with, such as <c>http://10.77.0.1:8080/artifacts/nodeadm/</c>.</param>
     public string Rewrite(string at) => YamlWriter.Write(Rewrite(root, at)!);

@@ -84,10 +84,10 @@ internal static class HostCommands
     private static TeachingCommand Render(Screen screen, Func<ParseResult, ApiClient> connect)
     {
         var host = new Argument<string>("HOST") { Description = "The host." };
-        var what = new Argument<string>("WHAT") { Description = "ipxe or grub: its script; kickstart, user-data, meta-data or vendor-data: its installer's answers. As they would be served now, secrets replaced." };
-        what.AcceptOnlyFromAmong("ipxe", "grub", "kickstart", "user-data", "meta-data", "vendor-data");
+        var what = new Argument<string>("WHAT") { Description = "ipxe or grub: its script; kickstart, user-data, meta-data or vendor-data: its installer's answers; nodeconfig, join: what it is told to join its cluster. As they would be served now, secrets replaced." };
+        what.AcceptOnlyFromAmong("ipxe", "grub", "kickstart", "user-data", "meta-data", "vendor-data", "nodeconfig", "join");
         var diff = new Option<bool>("--diff") { Description = "Only what changed since it was last served; with answers." };
-        var command = new TeachingCommand("render", "Show a host's boot script or its installer's answers without anybody booting.",
+        var command = new TeachingCommand("render", "Show a host's boot script, its installer's answers or its NodeConfig without anybody booting.",
             "provisioner render web-1 ipxe",
             "provisioner render web-1 user-data --diff")
         {
@@ -110,7 +110,7 @@ internal static class HostCommands
     private static TeachingCommand Log(Screen screen, Func<ParseResult, ApiClient> connect)
     {
         var host = new Argument<string>("HOST") { Description = "The host." };
-        var command = new TeachingCommand("log", "Show the last lines a host's firmware and installer said, by syslog and in their reports.", "provisioner log web-1") { host };
+        var command = new TeachingCommand("log", "Show the last lines a host's firmware, its installer and its join program said, by syslog and in their reports.", "provisioner log web-1") { host };
         command.SetAction(async (parsed, cancellation) =>
         {
             using var api = connect(parsed);

@@ -16,6 +16,9 @@ internal sealed record Column(string Header, Func<JsonObject, TimeProvider, stri
 /// <summary>What can be listed: its names, its address in the API, its columns, and what to say when there is none.</summary>
 internal sealed record Listing(string Singular, string Plural, string Short, string WhenEmpty, Column[] Columns)
 {
+    /// <summary>How it is shown to people where a row is too short; null for a table.</summary>
+    public Action<Screen, IReadOnlyList<JsonObject>>? Text { get; init; }
+
     /// <summary>A kind that people write, as opposed to a record the appliance makes.</summary>
     public bool IsResource => ResourceKind.Find(Plural) is not null;
 
@@ -76,6 +79,14 @@ internal sealed record Listing(string Singular, string Plural, string Short, str
             new("ALERT", "id"), new("SEVERITY", "severity"), new("SINCE", (json, time) => Words.Age(json.At("firstAt"), time)), new("WHAT", "message"),
             new("TIMES", "times", true), new("WHAT TO DO", "remedy", true),
         ]),
+        new("finding", "findings", "fi", "Nothing was found that needs attention.",
+        [
+            new("HOST", "host"), new("CODE", "code"), new("RESULT", "verdict"), new("FOUND", "found"), new("BREAKS", "breaks"), new("WHAT TO DO", "ask"),
+            new("BY", "by"), new("SEEN", (json, time) => Words.Age(json.At("at"), time)),
+        ])
+        {
+            Text = FindingsText.Write,
+        },
         new("lease", "leases", "l", "No address is leased.",
         [
             new("ADDRESS", "address"), new("MAC", "macAddress"), new("NETWORK", "network"), new("NAME", "hostName"), new("ENDS", "endsAt"),
@@ -105,6 +116,11 @@ internal sealed record Listing(string Singular, string Plural, string Short, str
         if (items.Count == 0)
         {
             screen.Error.WriteLine(WhenEmpty);
+            return;
+        }
+        if (format == "table" && Text is not null)
+        {
+            Text(screen, items);
             return;
         }
         var columns = Columns.Where(column => format == "wide" || !column.Wide).ToList();

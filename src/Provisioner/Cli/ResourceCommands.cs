@@ -104,6 +104,7 @@ internal static class ResourceCommands
             "provisioner get hosts",
             "provisioner get host web-1 -o yaml",
             "provisioner get discovered -o wide",
+            "provisioner get findings web-1",
             "provisioner get images -o json | jq '.items[].metadata.name'")
         {
             kind, name, output,
@@ -155,6 +156,12 @@ internal static class ResourceCommands
             screen.Output.WriteLine();
             screen.Output.WriteLine("What it would boot now:");
             Explanation.Write(screen, await api.GetAsync($"explain/{ApiClient.Escape(mac)}", cancellation));
+            if (listing.Plural == "hosts" && await api.ListAsync($"findings/{which}", cancellation) is { Count: > 0 } findings)
+            {
+                screen.Output.WriteLine();
+                screen.Output.WriteLine("What was found before it joined:");
+                FindingsText.Write(screen, findings);
+            }
             var events = await api.ListAsync($"{listing.Plural}/{which}/events?limit=10", cancellation);
             screen.Output.WriteLine();
             screen.Output.WriteLine(events.Count == 0 ? "It has not asked for anything yet." : "What happened last:");

@@ -86,5 +86,7 @@ public sealed record ClusterSpec
     public string NodeadmUpstream { get; init; } = "nodeadm";
 
     /// <summary>The port pods' packets are wrapped in: VXLAN's of Cilium (8472) or Calico (4789), unless it was moved.</summary>
-    public int TunnelPort => CniPort ?? (Cni == PodNetwork.Cilium ? 8472 : 4789);
+    public int TunnelPort => CniPort ?? UsualTunnelPort(Cni);
+
+    internal static int UsualTunnelPort(PodNetwork cni) => cni == PodNetwork.Cilium ? 8472 : 4789;
 }

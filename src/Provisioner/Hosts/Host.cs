@@ -37,6 +37,12 @@ public sealed record HostSpec
 
     public HostLocation? Location { get; init; }
 
+    /// <summary>The lane it stands in, for whoever rolls things out lane by lane.</summary>
+    public string? Lane { get; init; }
+
+    /// <summary>What is its own as a node of its profile's cluster.</summary>
+    public Joining.HostNode? Node { get; init; }
+
     public string? Serial { get; init; }
 
     /// <summary>Overrides of what the profile says.</summary>

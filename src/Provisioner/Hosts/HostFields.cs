@@ -22,9 +22,11 @@ internal static class HostFields
         shape.Optional("address", Values.Ipv4Address, h => h.Address, (h, v) => h with { Address = v }, "A fixed address, handed out on a Network with dhcp: reserve.");
         shape.Optional("zone", Values.LabelValue, h => h.Zone, (h, v) => h with { Zone = v }, "Its failure zone, as topology.kubernetes.io/zone says it.");
         shape.Optional("location", Location(), h => h.Location, (h, v) => h with { Location = v }, "Where it stands.");
+        shape.Optional("lane", Values.LabelValue, h => h.Lane, (h, v) => h with { Lane = v }, "Its lane, a label of its node: provisioner/lane.");
         shape.Optional("serial", Values.Text, h => h.Serial, (h, v) => h with { Serial = v }, "Its serial number.");
         shape.Optional("boot", BootOptionsFields.Options, h => h.Boot, (h, v) => h with { Boot = v }, "How it boots, where that differs from its profile.");
         shape.Optional("install", InstallFields.Host, h => h.Install, (h, v) => h with { Install = v }, "What is its own in its installation.");
+        shape.Optional("node", Joining.NodeFields.Host, h => h.Node, (h, v) => h with { Node = v }, "What is its own as a node of its profile's cluster.");
         shape.Optional("bmc", Bmc(), h => h.Bmc, (h, v) => h with { Bmc = v }, "Its management controller.");
         shape.Check((host, report) =>
         {

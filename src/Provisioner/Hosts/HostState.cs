@@ -1,3 +1,4 @@
+using Provisioner.Joining;
 using Provisioner.Progress;
 
 namespace Provisioner.Hosts;
@@ -23,6 +24,9 @@ public enum HostState
     /// <summary>It holds a good certificate.</summary>
     Enrolled,
 
+    /// <summary>It is on its way into its cluster.</summary>
+    Joining,
+
     /// <summary>A stage failed, or the window ended in the middle of one.</summary>
     Failed,
 
@@ -42,7 +46,8 @@ public sealed record HostStanding(HostState State, string? Stage = null, string?
     /// <param name="installation">Its latest Installation, open or not.</param>
     /// <param name="lastAnswered">When a boot question of the host was last answered (<see cref="Events.EventLog.LastAnswered"/>).</param>
     /// <param name="enrolledAt">When its certificate was issued; null without one that is neither revoked nor over.</param>
-    public static HostStanding Of(Host host, Installation? installation, DateTimeOffset? lastAnswered, DateTimeOffset? enrolledAt, DateTimeOffset now)
+    /// <param name="join">How far it is on its way into its cluster.</param>
+    public static HostStanding Of(Host host, Installation? installation, DateTimeOffset? lastAnswered, DateTimeOffset? enrolledAt, DateTimeOffset now, HostJoin? join = null)
     {
         if (host.RetiredAt is { } retired)
             return new(HostState.Retired, Reason: $"since {retired:u}");
@@ -51,7 +56,7 @@ public sealed record HostStanding(HostState State, string? Stage = null, string?
             if (built.BuildsAt(now))
                 return Building(built, lastAnswered, now);
             if (built.RunsAt(now) && !built.Stages.IsEmpty)
-                return InMemory(built, enrolledAt, now);
+                return InMemory(built, enrolledAt, join, now);
             if (built.InstalledAt is null && built.ClosedAt is null && now >= built.ClosesAt && !built.Stages.IsEmpty)
             {
                 return new(HostState.Failed, built.Stages[^1].Name,
@@ -65,17 +70,21 @@ public sealed record HostStanding(HostState State, string? Stage = null, string?
                     : $"it did not enrol before its window ended at {built.ClosesAt:u}: 'provisioner token {host.Name}' gives it another chance"));
             }
         }
-        return new(enrolledAt is null ? HostState.Registered : HostState.Enrolled);
+        return enrolledAt is null ? new(HostState.Registered) : Certified(join, installation is { EnrolOnly: false } ? installation.OpenedAt : default, now);
     }
 
+    // It holds its certificate. What an earlier system of it joined with is over.
+    private static HostStanding Certified(HostJoin? join, DateTimeOffset since, DateTimeOffset now) =>
+        join is null || join.StartedAt < since ? new(HostState.Enrolled) : JoinStages.StandingOf(join, now);
+
     // A host without a disk, by what its latest boot reported. The key of a certificate from before that boot is gone.
-    private static HostStanding InMemory(Installation installation, DateTimeOffset? enrolledAt, DateTimeOffset now)
+    private static HostStanding InMemory(Installation installation, DateTimeOffset? enrolledAt, HostJoin? join, DateTimeOffset now)
     {
         var (first, current) = (installation.Stages[0], installation.Stages[^1]);
         if (current.State == StageState.Failed)
             return new(HostState.Failed, current.Name, current.Message ?? "its boot said no more");
         if (enrolledAt >= first.StartedAt)
-            return new(HostState.Enrolled);
+            return Certified(join, first.StartedAt, now);
         if (current.Name == Stages.Installed)
         {
             return new(HostState.Installed, Reason: $"it runs from memory since {current.StartedAt:u}; " + (installation.MayEnrolAt(now) ? $"it has not enrolled yet and may until {installation.ClosesAt:u}"

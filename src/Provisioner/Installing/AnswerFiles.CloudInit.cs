@@ -21,6 +21,7 @@ internal sealed partial class AnswerFiles
                 ["enrols"] = context.Secrets.Token is not null,
                 ["before"] = options.Before,
                 ["proxy"] = options.Proxy,
+                ["units"] = join.UnitsFor(context).ToList(),
                 ["after"] = options.After,
             }),
         });

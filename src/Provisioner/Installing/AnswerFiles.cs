@@ -23,7 +23,7 @@ internal sealed partial class AnswerFiles(TemplateEngine templates, JoinFiles jo
     {
         if (!Has(context, name))
             throw new SeedRefusedException($"there is no {name} for Host {context.Host.Name}");
-        var plan = InstallPlan.Resolve(context.Host, context.Profile, context.Image, context.Network, out var reasons)
+        var plan = InstallPlan.Resolve(context.Host, context.Profile, context.Image, context.Network, context.Cluster, out var reasons)
             ?? throw new SeedRefusedException($"Host {context.Host.Name} cannot be installed: {string.Join("; ", reasons)}");
         if (plan.Disk.Encryption == DiskEncryption.Passphrase && !plan.Options.Diskless && !IsPassphrase(context.Secrets.DiskPassphrase))
             throw new SeedRefusedException($"Host {context.Host.Name} cannot be installed: its disk is to be encrypted with a passphrase, and there is none of letters, digits and hyphens");
@@ -238,6 +238,7 @@ internal sealed partial class AnswerFiles(TemplateEngine templates, JoinFiles jo
             ["bootArguments"] = !rhel && !plan.Options.KernelArguments.IsEmpty,
             ["ufwOff"] = !rhel && !ufw,
             ["ufw"] = ufw ? plan.Ports.Select(port => port.Replace('-', ':')).ToList() : new List<string>(),
+            ["units"] = join.UnitsFor(context).ToList(),
             ["after"] = plan.Options.After,
         };
     }

@@ -4,11 +4,16 @@ namespace Provisioner.Installing;
 /// <param name="Mode">In octal, such as <c>0600</c>.</param>
 internal sealed record HostFile(string Path, string Mode, string Text);
 
-/// <summary>What a host enrols with: the program, its units, and what it must know.</summary>
-/// <param name="Programs">The program and its units, the same for every host.</param>
+/// <summary>What a host enrols and joins its cluster with: programs, their units, and what they must know.</summary>
+/// <param name="Programs">The programs and their units, the same for every host.</param>
 internal sealed record JoinFiles(IReadOnlyList<HostFile> Programs)
 {
     private const string ResourcePrefix = "join/";
+
+    private const string UnitDirectory = "/etc/systemd/system/";
+
+    /// <summary>How the names of what every host has begin; their units are enabled by the seeds.</summary>
+    private static readonly string[] OfCertificates = ["provisioner-certificate", "provisioner-enrol", "provisioner-renew"];
 
     /// <summary>Those that are built in.</summary>
     public static JoinFiles BuiltIn() => new(
@@ -17,7 +22,7 @@ internal sealed record JoinFiles(IReadOnlyList<HostFile> Programs)
             .Where(name => name.StartsWith(ResourcePrefix, StringComparison.Ordinal))
             .Order(StringComparer.Ordinal)
             .Select(name => name.Contains('.', StringComparison.Ordinal)
-                ? new HostFile($"/etc/systemd/system/{name[ResourcePrefix.Length..]}", "0644", Read(name))
+                ? new HostFile($"{UnitDirectory}{name[ResourcePrefix.Length..]}", "0644", Read(name))
                 : new HostFile($"/usr/local/sbin/{name[ResourcePrefix.Length..]}", "0755", Read(name))),
     ]);
 
@@ -27,8 +32,19 @@ internal sealed record JoinFiles(IReadOnlyList<HostFile> Programs)
         new("/etc/provisioner/join.conf", "0644", $"APPLIANCE={context.ApplianceSecureUrl}\nHOST={context.Host.Name}\nINSTALLATION={context.Installation.Id}\n"),
         .. context.Secrets.Token is { } token ? (HostFile[])[new("/etc/provisioner/token", "0600", token + "\n")] : [],
         new("/etc/provisioner/ca.pem", "0644", context.Secrets.CaPem),
-        .. Programs,
+        .. ProgramsFor(context),
     ];
+
+    /// <summary>The units among them that are to start by themselves: those that say when.</summary>
+    public IEnumerable<string> UnitsFor(SeedContext context) => ProgramsFor(context)
+        .Where(file => file.Path.StartsWith(UnitDirectory, StringComparison.Ordinal) && IsForCluster(file) && file.Text.Contains("\n[Install]\n", StringComparison.Ordinal))
+        .Select(file => file.Path[UnitDirectory.Length..]);
+
+    // A host that joins no cluster enrols and renews all the same.
+    private IEnumerable<HostFile> ProgramsFor(SeedContext context) => Programs.Where(file => context.Profile.Spec.Cluster is not null || !IsForCluster(file));
+
+    private static bool IsForCluster(HostFile file) =>
+        !Array.Exists(OfCertificates, name => file.Path[(file.Path.LastIndexOf('/') + 1)..].StartsWith(name, StringComparison.Ordinal));
 
     private static string Read(string resource)
     {

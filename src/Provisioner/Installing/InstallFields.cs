@@ -37,7 +37,7 @@ internal static class InstallFields
             "Packages besides the distribution's smallest set.");
         shape.Optional("repositories", new ListKind<PackageRepository>(Repository(), maximum: 16), i => i.Repositories, (i, v) => i with { Repositories = v }, "Where packages come from, besides the image.");
         shape.Default("selinux", selinux, i => i.Selinux, (i, v) => i with { Selinux = v }, "SELinux, where the distribution has it; with diskless: the image's own.");
-        shape.Optional("firewall", Firewall(), i => i.Firewall, (i, v) => i with { Firewall = v }, "The host's own firewall; on, with the ports of Kubernetes and Cilium open, when not given.");
+        shape.Optional("firewall", Firewall(), i => i.Firewall, (i, v) => i with { Firewall = v }, "The host's own firewall; on, with the ports of Kubernetes and of the pod network open, when not given.");
         shape.Optional("kernelArguments", new ListKind<string>(Values.KernelArgument), i => i.KernelArguments, (i, v) => i with { KernelArguments = v }, "Kernel arguments of the installed system; with diskless: of each boot.");
         shape.Optional("before", text, i => i.Before, (i, v) => i with { Before = v }, "Runs in the installer before a disk is touched; a failure ends the installation.");
         shape.Optional("after", text, i => i.After, (i, v) => i with { After = v }, "Runs in the installed system, last of all; a failure ends the installation.");
@@ -172,7 +172,7 @@ internal static class InstallFields
         var pods = Values.OneOf("a pod network", ("cilium", PodNetwork.Cilium), ("calico", PodNetwork.Calico));
         var shape = new Shape<FirewallOptions>("firewall", () => new FirewallOptions());
         shape.Default("mode", mode, f => f.Mode, (f, v) => f with { Mode = v }, "off: no firewall of the host's own.");
-        shape.Default("podNetwork", pods, f => f.PodNetwork, (f, v) => f with { PodNetwork = v }, "Whose ports are opened: nodeadm refuses to go on when they are shut.");
+        shape.Optional("podNetwork", pods, f => f.PodNetwork, (f, v) => f with { PodNetwork = v }, "Whose ports are opened, for nodeadm refuses to go on when they are shut: the cluster's cni and cniPort, and without a cluster this, or cilium.");
         shape.Optional("ports", new ListKind<string>(Values.OfText("a port", "a port such as 9100/tcp or 30000-32767/udp", InstallTexts.Port)), f => f.Ports, (f, v) => f with { Ports = v }, "More ports to open.");
         return shape;
     }

@@ -200,7 +200,8 @@ public sealed record FirewallOptions
 {
     public FirewallMode Mode { get; init; } = FirewallMode.On;
 
-    public PodNetwork PodNetwork { get; init; } = PodNetwork.Cilium;
+    /// <summary>Of hosts that join no cluster known here; otherwise it is the cluster's.</summary>
+    public PodNetwork? PodNetwork { get; init; }
 
     /// <summary>More ports to open, such as <c>9100/tcp</c>.</summary>
     public ImmutableArray<string> Ports { get; init; } = [];

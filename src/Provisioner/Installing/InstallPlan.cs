@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Globalization;
+using Provisioner.Clusters;
 using Provisioner.Images;
 using Provisioner.Networks;
 using Provisioner.Profiles;
@@ -101,6 +102,9 @@ internal sealed record InstallPlan
 
     public int Disks => Disk.Mirror ? 2 : 1;
 
+    /// <summary>The one its hosts join; null when they join none.</summary>
+    public Cluster? Cluster { get; init; }
+
     /// <summary>The trees below the mirror of the RHEL family, for the installer and the installed host; the names are none of the distribution's own.</summary>
     public IEnumerable<(string Name, string Source)> MirrorTrees => Options.Mirror is { } mirror && Target.IsRhel
         ? Trees.Select(tree => ($"provisioner-{tree.ToLowerInvariant()}", $"{mirror.TrimEnd('/')}/{tree}/{Values.NameOf(Image.Spec.Architecture)}/os"))
@@ -111,11 +115,20 @@ internal sealed record InstallPlan
 
     /// <summary>The firewall's open ports: ssh, what nodeadm opens itself, the pod network's, and the profile's.</summary>
     public IEnumerable<string> Ports =>
-        ((string[])["22/tcp", "10250/tcp", "10256/tcp", "30000-32767/tcp", .. Firewall.PodNetwork == PodNetwork.Cilium ? (string[])["8472/udp", "4240/tcp", "4244/tcp"] : ["4789/udp", "179/tcp", "5473/tcp"]])
-        .Concat(Firewall.Ports).Distinct(StringComparer.Ordinal);
+        ((string[])["22/tcp", "10250/tcp", "10256/tcp", "30000-32767/tcp", .. PodNetworkPorts]).Concat(Firewall.Ports).Distinct(StringComparer.Ordinal);
+
+    private IEnumerable<string> PodNetworkPorts
+    {
+        get
+        {
+            var cni = Cluster?.Spec.Cni ?? Firewall.PodNetwork ?? PodNetwork.Cilium;
+            var tunnel = Cluster?.Spec.TunnelPort ?? ClusterSpec.UsualTunnelPort(cni);
+            return cni == PodNetwork.Cilium ? [$"{tunnel}/udp", "4240/tcp", "4244/tcp"] : [$"{tunnel}/udp", "179/tcp", "5473/tcp"];
+        }
+    }
 
     /// <returns>Null with reasons when this host cannot be installed by this profile.</returns>
-    public static InstallPlan? Resolve(Host host, Profile profile, Image image, Network? network, out ImmutableArray<string> reasons)
+    public static InstallPlan? Resolve(Host host, Profile profile, Image image, Network? network, Cluster? cluster, out ImmutableArray<string> reasons)
     {
         var wrong = ImmutableArray.CreateBuilder<string>();
         reasons = [];
@@ -149,6 +162,7 @@ internal sealed record InstallPlan
             Disk = disk,
             Match = match,
             Network = planned,
+            Cluster = cluster,
             Firewall = options.Firewall ?? new FirewallOptions(),
             Ntp = options.Ntp.IsDefaultOrEmpty ? [.. network?.Spec.Ntp.Select(a => a.ToString()) ?? []] : options.Ntp,
         };

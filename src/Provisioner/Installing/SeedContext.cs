@@ -1,3 +1,4 @@
+using Provisioner.Clusters;
 using Provisioner.Hosts;
 using Provisioner.Images;
 using Provisioner.Networks;
@@ -12,6 +13,7 @@ namespace Provisioner.Installing;
 /// <param name="ReportUrl">Where the installer says how far it is; a capability as well.</param>
 /// <param name="SyslogServer">An address and perhaps a port, or empty for no log over the network.</param>
 /// <param name="ApplianceSecureUrl">Where the installed host enrols: <c>https://10.77.0.1:8443</c>.</param>
+/// <param name="Cluster">The one the profile names.</param>
 internal sealed record SeedContext(
     Host Host,
     Profile Profile,
@@ -22,7 +24,8 @@ internal sealed record SeedContext(
     string ReportUrl,
     string SyslogServer,
     string ApplianceSecureUrl,
-    SeedSecrets Secrets)
+    SeedSecrets Secrets,
+    Cluster? Cluster = null)
 {
     /// <summary>The names that this appliance's cache has upstreams for.</summary>
     public IReadOnlyCollection<string> Upstreams { get; init; } = [];

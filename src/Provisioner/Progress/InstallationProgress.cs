@@ -134,19 +134,13 @@ internal static class InstallationProgress
     private static void Record(StateEditor editor, Installation installation, StageReport report, bool began)
     {
         var current = installation.Stages[^1];
-        var took = report.State == StageState.Running || began ? "" : $" after {(editor.Now - current.StartedAt).TotalSeconds:0} s";
         editor.Record(new Event
         {
             At = editor.Now,
             Source = EventSource.Installer,
             Outcome = report.State == StageState.Failed ? EventOutcome.Failed : EventOutcome.Changed,
             Host = installation.Host,
-            What = report.State switch
-            {
-                StageState.Running => began ? $"Stage {report.Stage} began" : $"Stage {report.Stage}",
-                StageState.Done => $"Stage {report.Stage} done{took}",
-                _ => $"Stage {report.Stage} failed{took}",
-            },
+            What = Stages.Describe(report, current, began, editor.Now),
             Reason = (report.State == StageState.Failed ? current.Message : report.Message) ?? (installation.ClosedBecause == Installation.Installed && report.Stage == Stages.Installed ? installation.Diskless ? "the host is up" : "the host boots its disk from now on" : "reported by the installer"),
         });
     }

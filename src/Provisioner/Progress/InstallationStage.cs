@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Text.RegularExpressions;
 
 namespace Provisioner.Progress;
@@ -62,6 +63,39 @@ public static partial class Stages
 
     /// <summary>A stage's name: what may stand in an event and an address.</summary>
     public static bool IsName(string name) => StageName().IsMatch(name);
+
+    /// <summary>The stages after a report: the one it is of goes on, ends or begins, and the one before it is over, whether its end was told or not.</summary>
+    /// <param name="maximum">Whoever may report could do it without end; past so many, nothing new begins.</param>
+    /// <param name="began">The report begins a stage.</param>
+    /// <returns>Null when it says nothing new.</returns>
+    internal static ImmutableArray<InstallationStage>? After(ImmutableArray<InstallationStage> stages, StageReport report, DateTimeOffset now, int maximum, out bool began)
+    {
+        var last = stages.IsEmpty ? null : stages[^1];
+        began = last is null || last.Name != report.Stage || last.State != StageState.Running;
+        if (began && (last is not null && last.Name == report.Stage && last.State == report.State || stages.Length >= maximum))
+            return null;
+        if (began && last is { State: StageState.Running })
+            stages = stages.SetItem(stages.Length - 1, last with { State = StageState.Done, EndedAt = now });
+        if (began)
+            stages = stages.Add(new InstallationStage(report.Stage, now));
+        var current = stages[^1];
+        return stages.SetItem(stages.Length - 1, current with
+        {
+            State = report.State, Message = report.Message ?? current.Message, EndedAt = report.State == StageState.Running ? null : now,
+        });
+    }
+
+    /// <summary>What an event says of a report.</summary>
+    internal static string Describe(StageReport report, InstallationStage current, bool began, DateTimeOffset now)
+    {
+        var took = report.State == StageState.Running || began ? "" : $" after {(now - current.StartedAt).TotalSeconds:0} s";
+        return report.State switch
+        {
+            StageState.Running => began ? $"Stage {report.Stage} began" : $"Stage {report.Stage}",
+            StageState.Done => $"Stage {report.Stage} done{took}",
+            _ => $"Stage {report.Stage} failed{took}",
+        };
+    }
 
     /// <summary>How long nothing may be heard in that stage.</summary>
     public static TimeSpan LimitOf(string name) => Array.Find(Known, k => k.Name == name) is { Name: not null } known ? known.Limit : Usual;

@@ -3,6 +3,7 @@ using Provisioner.Boot;
 using Provisioner.Clusters;
 using Provisioner.Images;
 using Provisioner.Installing;
+using Provisioner.Joining;
 using Provisioner.Networks;
 using Provisioner.Profiles;
 using Provisioner.Protocols;
@@ -144,6 +145,8 @@ internal sealed class References
             Add(document, "spec.profile", $"Profile {name} installs Image {image.Name}, which is for {Values.NameOf(image.Spec.Architecture)}; the host is {Values.NameOf(host.Spec.Architecture)}",
                 name, $"a profile whose image is for {Values.NameOf(host.Spec.Architecture)}");
         }
+        if (profile.Spec.Cluster is { } joins && clusters.TryGetValue(joins, out var cluster) && JoinPlan.ConfiguredAddress(host, profile) is { } address && JoinPlan.WhyNotNode(address, cluster) is { } outside)
+            Add(document, address == host.Spec.Address ? "spec.address" : "spec.install.network.address", outside, address.ToString(), $"an address in {string.Join(" or ", cluster.Spec.RemoteNodeNetworks)}");
         foreach (var reason in WhyNotInstalled(host, profile))
             Add(document, "spec.profile", $"Profile {name} cannot install it: {reason}", name, "a host and a profile that go together");
     }
@@ -155,7 +158,7 @@ internal sealed class References
             return [];
         var address = host.Spec.Install?.Network?.Address ?? host.Spec.Address;
         var network = address is { } own ? networks.Values.FirstOrDefault(n => n.Spec.Subnet.Contains(own)) : null;
-        InstallPlan.Resolve(host, profile, image, network, out var reasons);
+        InstallPlan.Resolve(host, profile, image, network, null, out var reasons);
         return reasons;
     }
 

@@ -34,7 +34,8 @@ internal sealed class SeedContexts(CurrentState state, SeedKey keys, PublishedCe
             seed, $"{seed}/report",
             ports.Syslog == 514 ? $"{endpoint.Address}" : $"{endpoint.Address}:{ports.Syslog}",
             $"https://{endpoint.Address}:{ports.Secure}",
-            mayEnrol ? secrets : secrets with { Token = null })
+            mayEnrol ? secrets : secrets with { Token = null },
+            profile.Spec.Cluster is { } cluster ? state.Snapshot.Clusters.GetValueOrDefault(cluster) : null)
         {
             Upstreams = upstreams,
         };

@@ -8,6 +8,7 @@ using Provisioner.Clusters;
 using Provisioner.Events;
 using Provisioner.Hosts;
 using Provisioner.Images;
+using Provisioner.Joining;
 using Provisioner.Networks;
 using Provisioner.Profiles;
 using JsonException = System.Text.Json.JsonException;
@@ -128,6 +129,8 @@ internal sealed class LiteDbStore : IStore
                 HostByKey = empty.HostByKey.SetItems(certificates.OrderBy(c => c.IssuedAt).Select(c => KeyValuePair.Create(c.KeyHash, c.Host))),
                 CompromisedKeys = empty.CompromisedKeys.Union(certificates.Where(c => c.RevokedBecause == RevocationReason.KeyCompromise).Select(c => c.KeyHash)),
                 HostReports = empty.HostReports.AddRange(Load<HostReport>(db, HostReports).Where(r => hosts.ContainsKey(r.Host)).Select(r => KeyValuePair.Create(r.Host, r))),
+                Joins = empty.Joins.AddRange(Load<HostJoin>(db, HostJoins).Where(j => hosts.ContainsKey(j.Host)).Select(j => KeyValuePair.Create(j.Host, j))),
+                Findings = empty.Findings.AddRange(Load<HostFindings>(db, Findings).Where(f => hosts.ContainsKey(f.Host)).Select(f => KeyValuePair.Create(f.Host, f))),
                 Alerts = empty.Alerts.AddRange(Load<Alert>(db, Alerts).Select(a => KeyValuePair.Create(a.Id, a))),
             };
         }
@@ -252,7 +255,8 @@ internal sealed class LiteDbStore : IStore
 
     private const string Hosts = "hosts", Profiles = "profiles", Images = "images", Networks = "networks",
         Discovered = "discovered", Installations = "installations", Leases = "leases", Events = "events", MetaName = "meta",
-        Authorities = "authorities", Certificates = "certificates", HostReports = "hostReports", Alerts = "alerts", Clusters = "clusters";
+        Authorities = "authorities", Certificates = "certificates", HostReports = "hostReports", Alerts = "alerts", Clusters = "clusters",
+        HostJoins = "hostJoins", Findings = "findings";
 
     // What the journal keeps as well.
     private static readonly RecordKind[] JournaledKinds = [RecordKind.Authority, RecordKind.Certificate];
@@ -270,6 +274,8 @@ internal sealed class LiteDbStore : IStore
         RecordKind.HostReport => HostReports,
         RecordKind.Alert => Alerts,
         RecordKind.Cluster => Clusters,
+        RecordKind.HostJoin => HostJoins,
+        RecordKind.HostFindings => Findings,
         _ => Leases,
     };
 

@@ -4,6 +4,7 @@ using Provisioner.Clusters;
 using Provisioner.Events;
 using Provisioner.Hosts;
 using Provisioner.Images;
+using Provisioner.Joining;
 using Provisioner.Networks;
 using Provisioner.Profiles;
 using Provisioner.Protocols;
@@ -62,6 +63,12 @@ public sealed record Snapshot
 
     /// <summary>What each host last said of its certificate.</summary>
     public ImmutableDictionary<string, HostReport> HostReports { get; init; } = ImmutableDictionary<string, HostReport>.Empty;
+
+    /// <summary>How far each host is, or was, on its way into its cluster.</summary>
+    public ImmutableDictionary<string, HostJoin> Joins { get; init; } = ImmutableDictionary<string, HostJoin>.Empty;
+
+    /// <summary>What was last found on each host before it joined.</summary>
+    public ImmutableDictionary<string, HostFindings> Findings { get; init; } = ImmutableDictionary<string, HostFindings>.Empty;
 
     /// <summary>The host of each Installation in <see cref="Installations"/>, by the Installation's id.</summary>
     public ImmutableDictionary<string, string> HostByInstallation { get; init; } = ImmutableDictionary<string, string>.Empty;

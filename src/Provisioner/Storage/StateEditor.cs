@@ -4,6 +4,7 @@ using Provisioner.Clusters;
 using Provisioner.Events;
 using Provisioner.Hosts;
 using Provisioner.Images;
+using Provisioner.Joining;
 using Provisioner.Networks;
 using Provisioner.Profiles;
 using Provisioner.Protocols;
@@ -149,6 +150,18 @@ public sealed class StateEditor
         writes[new(RecordKind.HostReport, report.Host)] = report;
     }
 
+    public void Put(HostJoin join)
+    {
+        Snapshot = Snapshot with { Joins = Snapshot.Joins.SetItem(join.Host, join) };
+        writes[new(RecordKind.HostJoin, join.Host)] = join;
+    }
+
+    public void Put(HostFindings findings)
+    {
+        Snapshot = Snapshot with { Findings = Snapshot.Findings.SetItem(findings.Host, findings) };
+        writes[new(RecordKind.HostFindings, findings.Host)] = findings;
+    }
+
     /// <summary>Raises an alert, or counts it once more when it is raised already.</summary>
     public void Raise(Alert alert)
     {
@@ -242,9 +255,13 @@ public sealed class StateEditor
             Installations = Snapshot.Installations.Remove(name),
             HostByInstallation = installation is null ? Snapshot.HostByInstallation : Snapshot.HostByInstallation.Remove(installation.Id),
             HostReports = Snapshot.HostReports.Remove(name),
+            Joins = Snapshot.Joins.Remove(name),
+            Findings = Snapshot.Findings.Remove(name),
         };
         writes[new(RecordKind.Host, name)] = null;
         writes[new(RecordKind.HostReport, name)] = null;
+        writes[new(RecordKind.HostJoin, name)] = null;
+        writes[new(RecordKind.HostFindings, name)] = null;
         foreach (var alert in Snapshot.Alerts.Values.Where(a => a.Host == name).ToList())
             Lower(alert.Id);
     }
@@ -307,6 +324,8 @@ internal enum RecordKind
     HostReport,
     Alert,
     Cluster,
+    HostJoin,
+    HostFindings,
 }
 
 /// <summary>The key of one stored record.</summary>

@@ -28,6 +28,9 @@ public sealed class ArchitectureTests
     public void Only_Resources_sees_YamlDotNet() => OnlyIn("Resources", "YamlDotNet");
 
     [Fact]
+    public void Only_Joining_sees_Tomlyn() => OnlyIn("Joining", "Tomlyn");
+
+    [Fact]
     public void Only_Templates_sees_Handlebars() => OnlyIn("Templates", "HandlebarsDotNet");
 
     [Fact]
@@ -75,7 +78,7 @@ public sealed class ArchitectureTests
     public void The_rules_see_what_they_are_about()
     {
         // A rule about a package that was not loaded would hold for ever.
-        foreach (var (package, folder) in new[] { ("LiteDB", "Storage"), ("YamlDotNet", "Resources"), ("HandlebarsDotNet", "Templates"), ("Net.Pkcs11Interop", "Certificates.Keys") })
+        foreach (var (package, folder) in new[] { ("LiteDB", "Storage"), ("YamlDotNet", "Resources"), ("HandlebarsDotNet", "Templates"), ("Net.Pkcs11Interop", "Certificates.Keys"), ("Tomlyn", "Joining") })
             Assert.Contains(Loaded.Types.Where(t => InFolder(t, folder)), t => t.Dependencies.Any(d => Within(d.Target.FullName, package)));
     }
 

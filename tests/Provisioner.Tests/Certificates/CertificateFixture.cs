@@ -30,14 +30,16 @@ internal sealed class CertificateFixture : IAsyncDisposable
 
     public CertificateOptions? Options { get; init; }
 
+    public Action<IServiceCollection>? Services { get; init; }
+
     public DateTimeOffset Now => Time.GetUtcNow();
 
-    public static async Task<CertificateFixture> StartAsync(CertificateOptions? options = null)
+    public static async Task<CertificateFixture> StartAsync(CertificateOptions? options = null, Action<IServiceCollection>? services = null)
     {
         // Near to real time, because TLS between the two does not know of another.
         var time = new FakeTimeProvider(DateTimeOffset.FromUnixTimeSeconds(TimeProvider.System.GetUtcNow().ToUnixTimeSeconds()));
         var (clock, directory) = (new StandingClock(), new TemporaryDirectory());
-        return new CertificateFixture(await RunningAppliance.StartAsync(directory, options, time, clock), time, clock) { Directory = directory, Options = options };
+        return new CertificateFixture(await RunningAppliance.StartAsync(directory, options, time, clock, more: services), time, clock) { Directory = directory, Options = options, Services = services };
     }
 
     /// <summary>Lets days pass without a timer that rings: some do many times a second, and a month of that takes seconds.</summary>
@@ -55,7 +57,7 @@ internal sealed class CertificateFixture : IAsyncDisposable
     {
         await Appliance.DisposeAsync();
         Pass(after);
-        Appliance = await RunningAppliance.StartAsync(Directory, Options, Time, Clock);
+        Appliance = await RunningAppliance.StartAsync(Directory, Options, Time, Clock, more: Services);
     }
 
     public async ValueTask DisposeAsync()

@@ -1,5 +1,6 @@
 using System.Text;
 using Provisioner.Boot;
+using Provisioner.Clusters;
 using Provisioner.Hosts;
 using Provisioner.Images;
 using Provisioner.Installing;
@@ -27,13 +28,14 @@ internal static class AnswerFixture
 
     public static readonly string[] Releases = ["rhel-8", "rhel-9", "rhel-10", "ubuntu-20.04", "ubuntu-22.04", "ubuntu-24.04", "debian-12-diskless"];
 
-    public static readonly string[] Kinds = ["plain", "lvm-tpm2", "mirror", "mirror-lvm-passphrase", "bond-vlan-static", "full", "cache"];
+    public static readonly string[] Kinds = ["plain", "lvm-tpm2", "mirror", "mirror-lvm-passphrase", "bond-vlan-static", "full", "cache", "cluster"];
 
     /// <summary>A name such as <c>rhel-9/full/aarch64</c>.</summary>
     public static IEnumerable<string> Matrix =>
         (from release in Releases
          from kind in Kinds
-         where !release.EndsWith("diskless", StringComparison.Ordinal) || kind is "plain" or "bond-vlan-static" or "full" or "cache"
+         where !release.EndsWith("diskless", StringComparison.Ordinal) || kind is "plain" or "bond-vlan-static" or "full" or "cache" or "cluster"
+         where kind != "cluster" || release is "rhel-9" or "ubuntu-24.04" or "debian-12-diskless"
          from cpu in kind is "plain" or "mirror" or "cache" ? new[] { "x86_64", "aarch64" } : ["x86_64"]
          select $"{release}/{kind}/{cpu}")
         // Imported with --boot-only: kernel and initrd alone, everything else comes from a mirror.
@@ -42,9 +44,16 @@ internal static class AnswerFixture
     /// <summary>The program and its units, short enough for a snapshot that is read.</summary>
     public static readonly JoinFiles ShortJoin = new(
     [
+        new HostFile("/usr/local/sbin/provisioner-join", "0755", "#!/bin/sh\n# It joins.\n"),
+        new HostFile("/usr/local/sbin/provisioner-preflight", "0755", "#!/bin/sh\n# It looks.\n"),
+        new HostFile("/etc/systemd/system/provisioner-join.service", "0644", "[Unit]\n\n[Install]\nWantedBy=multi-user.target\n"),
+        new HostFile("/etc/systemd/system/provisioner-preflight.service", "0644", "[Unit]\n"),
         new HostFile("/usr/local/sbin/provisioner-certificate", "0755", "#!/bin/sh\n# It's the program.\n%end\n"),
         new HostFile("/etc/systemd/system/provisioner-enrol.service", "0644", "[Unit]\n"),
     ]);
+
+    /// <summary>With another pod network than the profile's firewall names, on another port than usual.</summary>
+    public static readonly Cluster Cluster = new(new Metadata("prod"), new ClusterSpec { Region = "eu-west-1", KubernetesVersion = "1.34", Cni = PodNetwork.Calico, CniPort = 4790 });
 
     public static AnswerFiles Files(JoinFiles? join = null) => new(new TemplateEngine(), join ?? ShortJoin);
 
@@ -68,7 +77,8 @@ internal static class AnswerFixture
         }
         if (diskless)
             options = Diskless(options);
-        return Context(Image(release, cpu), options, kind == "bond-vlan-static" ? BondedHost : h => h);
+        var context = Context(Image(release, cpu), options, kind == "bond-vlan-static" ? BondedHost : h => h);
+        return kind == "cluster" ? context with { Profile = context.Profile with { Spec = context.Profile.Spec with { Cluster = "prod" } }, Cluster = Cluster } : context;
     }
 
     /// <summary>Without what a diskless host cannot have.</summary>
@@ -149,6 +159,7 @@ internal static class AnswerFixture
             // Of which the ones for the release and the processor are added.
             "cache" => basic with { Packages = ["htop", "containerd.io"], Proxy = "http://proxy.example.com:3128" },
             "bond-vlan-static" => basic with { Network = new NetworkOptions { Mode = AddressMode.Static, Bond = BondMode.Lacp, Vlan = 120, Mtu = 9000 }, Firewall = new FirewallOptions { Mode = FirewallMode.Off } },
+            "cluster" => basic with { Firewall = new FirewallOptions { PodNetwork = PodNetwork.Cilium } },
             _ => basic with
             {
                 Network = new NetworkOptions { Dns = [Ipv4Address.Parse("192.0.2.53"), Ipv4Address.Parse("192.0.2.54")], SearchDomains = ["example.com", "no"] },

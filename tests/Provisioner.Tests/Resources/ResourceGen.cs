@@ -5,6 +5,7 @@ using Provisioner.Clusters;
 using Provisioner.Hosts;
 using Provisioner.Images;
 using Provisioner.Installing;
+using Provisioner.Joining;
 using Provisioner.Networks;
 using Provisioner.Profiles;
 using Provisioner.Protocols;
@@ -52,10 +53,28 @@ internal static class ResourceGen
     private static readonly Gen<ManagementController> Bmc = Gen.Select(Gen.OneOf("10.0.0.1", "bmc.example.com", "fe80::1", "on"), Gen.OneOf("redfish", "ipmi"),
         (address, protocol) => new ManagementController { Address = address, Protocol = protocol });
 
+    private static readonly Gen<ImmutableSortedDictionary<string, string>> NodeLabels = Gen.Dictionary(Gen.OneOf("a", "no", "12", "example.com/x", "topology.kubernetes.io/region", "node.kubernetes.io/y"), Label)[0, 4]
+        .Select(d => ImmutableSortedDictionary.CreateRange<string, string>(StringComparer.Ordinal, d));
+
+    private static readonly Gen<ImmutableArray<Taint>> Taints = Gen.Select(Gen.OneOf("a", "no", "example.com/x"), Option(Label), Gen.Enum<TaintEffect>(), (key, value, effect) => new Taint { Key = key, Value = value, Effect = effect })
+        .Array[0, 4].Select(all => all.DistinctBy(t => (t.Key, t.Effect)).ToImmutableArray());
+
+    public static readonly Gen<HostNode> HostNode = Gen.Select(NodeLabels, Taints, (labels, taints) => new HostNode { Labels = labels, Taints = taints });
+
+    public static readonly Gen<NodeOptions> Node = Gen.Select(
+        Gen.Select(OptionOf(Gen.Enum<CredentialProvider>()), NodeLabels, Taints),
+        Gen.Select(Option(Gen.OneOf("""{"maxPods":50}""", """{"a":{"b":[1,"no",true,0.5,"12","1.5","0x1f"],"c":"10s"},"evictionHard":{"memory.available":"10%"}}""", """{"clusterDNS":["10.0.0.10"],"z":-1}""")),
+            Gen.OneOf("--v=4", "--max-pods=12", "--root-dir=/data/kubelet", "--feature-gates=A=true,B=false").HashSet[0, 3].Select(f => f.ToImmutableArray()),
+            Option(Gen.OneOf("version = 2\n", "[plugins.\"io.containerd.grpc.v1.cri\"]\nsandbox_image = \"a: b # c\"\n", "root = '/data'")), Gen.Bool),
+        (a, b) => new NodeOptions
+        {
+            CredentialProvider = a.Item1, Labels = a.Item2, Taints = a.Item3, KubeletConfig = b.Item1, KubeletFlags = b.Item2, ContainerdConfig = b.Item3, CredentialsFile = b.Item4,
+        });
+
     public static readonly Gen<Host> Host = Gen.Select(
         Gen.Select(Metadata, Mac.HashSet[1, 6].Select(m => m.ToImmutableArray()), Gen.Bool, Cpu, Option(Name)),
         Gen.Select(OptionOf(Address), Option(Label.Where(l => l.Length > 0)), Option(Location), Option(Text)),
-        Gen.Select(Option(Boot), Option(Bmc)),
+        Gen.Select(Option(Boot), Option(Bmc), Option(Label.Where(l => l.Length > 0)), Option(HostNode)),
         (a, b, c) => new Host(a.Item1, new HostSpec
         {
             MacAddresses = a.Item2,
@@ -68,10 +87,15 @@ internal static class ResourceGen
             Serial = b.Item4,
             Boot = c.Item1,
             Bmc = c.Item2,
+            Lane = c.Item3,
+            Node = c.Item4,
         }));
 
-    public static readonly Gen<Profile> Profile = Gen.Select(Metadata, Name, Gen.Enum<BootChain>(), Option(Boot),
-        (metadata, image, chain, boot) => new Profile(metadata, new ProfileSpec { Image = image, BootChain = chain, Boot = boot }));
+    public static readonly Gen<Profile> Profile = Gen.Select(Metadata, Name, Gen.Enum<BootChain>(), Option(Boot), Option(Name), Option(Node),
+        (metadata, image, chain, boot, cluster, node) => new Profile(metadata, new ProfileSpec
+        {
+            Image = image, BootChain = chain, Boot = boot, Cluster = cluster, Node = cluster is null ? null : node, Install = cluster is null ? null : new InstallOptions(),
+        }));
 
     private static readonly Gen<ImageSource> Source = Gen.Select(Option(Gen.OneOf("https://a.example/x.iso?a=b&c", "http://10.0.0.1/no")), Option(Gen.Char["0123456789abcdef"].Array[64].Select(c => new string(c))), Gen.Bool,
         (url, sha256, bring) => new ImageSource { Url = url, Sha256 = sha256, Iso = bring && url is null ? IsoOrigin.Bring : null });

@@ -3,6 +3,7 @@ using System.Security.Authentication;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Https;
+using Provisioner.Joining;
 using Provisioner.Networks.Sockets;
 
 namespace Provisioner.Certificates.Est;
@@ -24,7 +25,8 @@ internal sealed class SecureServer(SecureOptions options, ServerIdentity identit
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.Services.AddSingleton(loggers).AddRouting();
         // One service, two servers: what the endpoints use is the appliance's.
-        builder.Services.AddSingleton(_ => services.GetRequiredService<EstEndpoints>()).AddSingleton(_ => services.GetRequiredService<SelfEndpoints>());
+        builder.Services.AddSingleton(_ => services.GetRequiredService<EstEndpoints>()).AddSingleton(_ => services.GetRequiredService<SelfEndpoints>())
+            .AddSingleton(_ => services.GetRequiredService<JoinEndpoints>());
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
         {
             kestrel.Listen(options.Address.ToIPAddress(), options.Port, listen =>
@@ -45,6 +47,7 @@ internal sealed class SecureServer(SecureOptions options, ServerIdentity identit
         app.UseRouting();
         EstEndpoints.Map(app);
         SelfEndpoints.Map(app);
+        JoinEndpoints.Map(app);
         app.MapGet("/healthz", () => "ok\n");
         try
         {

@@ -23,11 +23,8 @@ internal sealed class SelfEndpoints(CurrentState state, StateWriter writer, Time
     private async Task RenewalAsync(HttpContext context)
     {
         var (snapshot, now) = (state.Snapshot, time.GetUtcNow());
-        if (PresentedCertificate.HostOf(context, snapshot, now, evenOver: false, out var refusal) is not { } certificate)
-        {
-            await Refusal.SendAsync(context, StatusCodes.Status403Forbidden, refusal);
+        if (await SelfRequest.HostAsync(context, snapshot, now, evenOver: false) is not { } certificate)
             return;
-        }
         var plan = RenewalPlan.For(certificate, snapshot);
         context.Response.ContentType = "text/plain; charset=utf-8";
         await context.Response.WriteAsync($"renew={(plan.IsDueAt(now) ? "now" : "later")}\nrenewAfter={plan.RenewAfter.UtcDateTime:yyyy-MM-dd'T'HH:mm:ss'Z'}\nreason={plan.Reason}\n", context.RequestAborted);
@@ -36,38 +33,21 @@ internal sealed class SelfEndpoints(CurrentState state, StateWriter writer, Time
     private async Task ReportAsync(HttpContext context)
     {
         var now = time.GetUtcNow();
-        if (PresentedCertificate.HostOf(context, state.Snapshot, now, evenOver: true, out var refusal) is not { } certificate)
+        if (await SelfRequest.HostAsync(context, state.Snapshot, now, evenOver: true) is not { } certificate || await SelfRequest.BodyAsync(context, MaximumReport) is not { } body)
+            return;
+        if (!TryRead(body, certificate.Host, now, out var report, out var wrong))
         {
-            await Refusal.SendAsync(context, StatusCodes.Status403Forbidden, refusal);
+            await Refusal.SendAsync(context, StatusCodes.Status400BadRequest, wrong);
             return;
         }
-        var buffer = new byte[MaximumReport + 1];
-        var length = await context.Request.Body.ReadAtLeastAsync(buffer, buffer.Length, throwOnEndOfStream: false, context.RequestAborted);
-        if (length > MaximumReport)
+        var stored = await SelfRequest.StoreAsync(context, () => writer.NoteAsync(editor =>
         {
-            await Refusal.SendAsync(context, StatusCodes.Status413PayloadTooLarge, $"a report has at most {MaximumReport} bytes");
-            return;
-        }
-        if (TryRead(buffer.AsMemory(0, length), certificate.Host, now, out var report, out var wrong))
-        {
-            try
-            {
-                await writer.NoteAsync(editor =>
-                {
-                    if (editor.Snapshot.Hosts.ContainsKey(report.Host) && !report.Repeats(editor.Snapshot.HostReports.GetValueOrDefault(report.Host)))
-                        CertificateChanges.Report(editor, report);
-                    return 0;
-                }, context.RequestAborted);
-                context.Response.StatusCode = StatusCodes.Status204NoContent;
-            }
-            catch (StoreException e)
-            {
-                context.Response.Headers.RetryAfter = "30";
-                await Refusal.SendAsync(context, StatusCodes.Status503ServiceUnavailable, e.Message);
-            }
-            return;
-        }
-        await Refusal.SendAsync(context, StatusCodes.Status400BadRequest, wrong);
+            if (editor.Snapshot.Hosts.ContainsKey(report.Host) && !report.Repeats(editor.Snapshot.HostReports.GetValueOrDefault(report.Host)))
+                CertificateChanges.Report(editor, report);
+            return 0;
+        }, context.RequestAborted));
+        if (stored)
+            context.Response.StatusCode = StatusCodes.Status204NoContent;
     }
 
     private static bool TryRead(ReadOnlyMemory<byte> body, string host, DateTimeOffset now, out HostReport report, out string wrong)
