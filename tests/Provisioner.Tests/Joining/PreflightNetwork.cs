@@ -207,9 +207,9 @@ public sealed class PreflightNetwork : IAsyncLifetime
     internal async Task<IAsyncDisposable> RulesAsync(string where, string hook, params string[] rules)
     {
         await OnAsync(where, "nft", "add", "table", "ip", "broken");
-        await OnAsync(where, "nft", "add", "chain", "ip", "broken", "all", hook);
+        await OnAsync(where, "nft", "add", "chain", "ip", "broken", "rules", hook);
         foreach (var rule in rules)
-            await OnAsync(where, ["nft", "add", "rule", "ip", "broken", "all", .. rule.Split(' ')]);
+            await OnAsync(where, ["nft", "add", "rule", "ip", "broken", "rules", .. rule.Split(' ')]);
         return new Mended(() => OnAsync(where, "nft", "delete", "table", "ip", "broken"));
     }
 
