@@ -94,7 +94,7 @@ internal sealed class CloudDouble : IAsyncDisposable
 
     public string AuthorityData() => Convert.ToBase64String(Encoding.ASCII.GetBytes(authority.Certificate.ExportCertificatePem() + "\n"));
 
-    private static JsonNode Bytes(byte[] content) => JsonValue.Create(content);
+    private static JsonNode Bytes(byte[] content) => JsonValue.Create(content)!;
 
     private static (int, JsonNode) Refusal(int status, string why) => (status, new JsonObject { ["message"] = why });
 
@@ -197,7 +197,7 @@ internal sealed class CloudDouble : IAsyncDisposable
         string.Join('\n',
         [
             request.Method, request.Path.Value!, Query(request.Query.Select(pair => (pair.Key, pair.Value.ToString()))),
-            .. signedHeaders.Split(';').Select(name => $"{name}:{(name == "host" ? request.Host.Value : request.Headers[name].ToString()).Trim()}"),
+            .. signedHeaders.Split(';').Select(name => $"{name}:{(name == "host" ? request.Host.Value! : request.Headers[name].ToString()).Trim()}"),
             "", signedHeaders, Hash(body),
         ]);
 
