@@ -65,6 +65,7 @@ internal sealed class Authority
     private X509Certificate2 Signed(CertificateRequest request, DateTimeOffset begin, DateTimeOffset end)
     {
         request.CertificateExtensions.Add(X509AuthorityKeyIdentifierExtension.CreateFromCertificate(Certificate, includeKeyIdentifier: true, includeIssuerAndSerial: false));
-        return request.Create(Certificate, begin, end, RandomNumberGenerator.GetBytes(15).Prepend((byte)1).ToArray());
+        // By name and key: given a certificate, it refuses a host whose key is of another kind than the authority's.
+        return request.Create(Certificate.SubjectName, X509SignatureGenerator.CreateForECDsa(Certificate.GetECDsaPrivateKey()!), begin, end, RandomNumberGenerator.GetBytes(15).Prepend((byte)1).ToArray());
     }
 }

@@ -90,9 +90,12 @@ internal class JoinHost : IAsyncDisposable
     public long ReadState(string key) =>
         long.Parse(System.IO.File.ReadAllLines(State).Single(line => line.StartsWith(key + "=", StringComparison.Ordinal))[(key.Length + 1)..]);
 
-    public Process Start(params string[] arguments)
+    public Process Start(params string[] arguments) => StartProgram("provisioner-certificate", arguments);
+
+    /// <summary>Starts one of the programs in templates/join.</summary>
+    public Process StartProgram(string program, params string[] arguments)
     {
-        var start = new ProcessStartInfo(shell[0], [.. shell[1..], TemplateFile("provisioner-certificate"), .. arguments])
+        var start = new ProcessStartInfo(shell[0], [.. shell[1..], TemplateFile(program), .. arguments])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
@@ -146,7 +149,7 @@ internal class JoinHost : IAsyncDisposable
                 var busybox = Require("busybox");
                 Directory.CreateDirectory(directory["bin"]);
                 // Nothing but busybox, as Debian builds it (without flock): each applet that the program uses, and no other program of that name.
-                foreach (var applet in "awk cat chmod cp cut date fold grep head ln mkdir mktemp mv readlink rm sed sort sync tail tr wc sh".Split(' '))
+                foreach (var applet in "awk cat chmod cp cut date env find fold grep head ln mkdir mktemp mv od readlink rm sed sha256sum sort sync tail timeout tr wc sh".Split(' '))
                     System.IO.File.CreateSymbolicLink(Path.Combine(directory["bin"], applet), busybox);
                 System.IO.File.CreateSymbolicLink(Path.Combine(directory["bin"], "curl"), Require("curl"));
                 System.IO.File.CreateSymbolicLink(Path.Combine(directory["bin"], "openssl"), Require("openssl"));
