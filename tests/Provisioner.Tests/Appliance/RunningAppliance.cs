@@ -6,6 +6,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Provisioner.Appliance;
 using Provisioner.Artifacts;
+using Provisioner.Aws;
 using Provisioner.Boot.Http;
 using Provisioner.Certificates;
 using Provisioner.Certificates.Est;
@@ -65,7 +66,8 @@ internal sealed class RunningAppliance : IAsyncDisposable
     /// <param name="ca">How its authority is made; a passphrase of its own in the data directory when not said.</param>
     /// <param name="time">The service's clock.</param>
     /// <param name="clock">Whether it says that it is synchronised; it does when not said otherwise.</param>
-    public static async Task<RunningAppliance> StartAsync(TemporaryDirectory? directory = null, CertificateOptions? ca = null, TimeProvider? time = null, IClock? clock = null, ArtifactOptions? artifacts = null)
+    /// <param name="more">What stands in for parts of the service.</param>
+    public static async Task<RunningAppliance> StartAsync(TemporaryDirectory? directory = null, CertificateOptions? ca = null, TimeProvider? time = null, IClock? clock = null, ArtifactOptions? artifacts = null, AwsOptions? aws = null, Action<IServiceCollection>? more = null)
     {
         var own = directory is null ? new TemporaryDirectory() : null;
         var built = ApplianceHost.Build(new ApplianceOptions
@@ -79,6 +81,7 @@ internal sealed class RunningAppliance : IAsyncDisposable
             Ca = ca ?? new CertificateOptions(),
             // No test asks the internet.
             Artifacts = artifacts ?? new ArtifactOptions { BuiltIn = false },
+            Aws = aws ?? new AwsOptions(),
         }, logging => logging.ClearProviders(), services =>
         {
             services.AddSingleton(clock ?? new StandingClock());
@@ -86,6 +89,7 @@ internal sealed class RunningAppliance : IAsyncDisposable
             services.AddSingleton(_ => new AuthorityKeys((ca ?? new CertificateOptions()).Keys, (directory ?? own)!.Path, rounds: 1_000));
             if (time is not null)
                 services.AddSingleton(time);
+            more?.Invoke(services);
         });
         try
         {
