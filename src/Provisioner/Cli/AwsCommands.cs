@@ -127,6 +127,8 @@ internal static class AwsCommands
                 screen.Output.WriteLine($"{name} {screen.Green("will be let in")}: Roles Anywhere gave {answer.At("said")}.");
                 return CommandLine.Done;
             }
+            if (answer.At("refusedBy") == "connection")
+                throw new CommandFailedException($"{name} could not be tried: {answer.At("said")}");
             screen.Output.WriteLine($"{name} {screen.Red("would be refused")} by the {answer.At("refusedBy")}: {answer.At("said")}");
             if (answer["findings"] is JsonArray findings)
                 Write(screen, [.. findings.Select(f => f!.AsObject())]);

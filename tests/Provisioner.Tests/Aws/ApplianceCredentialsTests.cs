@@ -53,6 +53,23 @@ public sealed class ApplianceCredentialsTests
     }
 
     [Fact]
+    public async Task For_the_first_set_up_those_of_the_environment_do()
+    {
+        try
+        {
+            Environment.SetEnvironmentVariable("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE");
+            Environment.SetEnvironmentVariable("AWS_SECRET_ACCESS_KEY", "not-a-secret");
+            Environment.SetEnvironmentVariable("AWS_SESSION_TOKEN", "token");
+            Assert.Equal(new AwsKeys("AKIAEXAMPLE", "not-a-secret", "token", null), await new DefaultCredentials().GetAsync(default));
+        }
+        finally
+        {
+            foreach (var name in new[] { "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN" })
+                Environment.SetEnvironmentVariable(name, null);
+        }
+    }
+
+    [Fact]
     public async Task No_host_becomes_the_appliance()
     {
         await using var site = await AwsSite.StartSetUpAsync();

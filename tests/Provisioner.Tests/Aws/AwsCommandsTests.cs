@@ -14,15 +14,25 @@ namespace Provisioner.Tests.Aws;
 public sealed class AwsCommandsTests
 {
     [Theory]
-    [InlineData("certificates", CredentialProvider.IamRolesAnywhere)]
-    [InlineData("activations", CredentialProvider.Ssm)]
-    public void The_plan_is_as_it_was_read_and_found_right(string name, CredentialProvider provider)
+    [InlineData(CredentialProvider.IamRolesAnywhere, "text")]
+    [InlineData(CredentialProvider.IamRolesAnywhere, "cloudformation")]
+    [InlineData(CredentialProvider.IamRolesAnywhere, "terraform")]
+    [InlineData(CredentialProvider.IamRolesAnywhere, "policies")]
+    [InlineData(CredentialProvider.Ssm, "text")]
+    [InlineData(CredentialProvider.Ssm, "cloudformation")]
+    [InlineData(CredentialProvider.Ssm, "terraform")]
+    [InlineData(CredentialProvider.Ssm, "policies")]
+    public void The_plan_is_as_it_was_read_and_found_right(CredentialProvider provider, string form)
     {
         var plan = Plan(provider);
-        Golden.Match(AwsPlanText.Write(plan), name);
-        Golden.Match(CloudFormationTemplate.Everything(plan), $"{name}.cloudformation");
-        Golden.Match(Terraform.Everything(plan), $"{name}.terraform");
-        Golden.Match(AwsPlanText.Policies(plan), $"{name}.policies");
+        var text = form switch
+        {
+            "text" => AwsPlanText.Write(plan),
+            "cloudformation" => CloudFormationTemplate.Everything(plan),
+            "terraform" => Terraform.Everything(plan),
+            _ => AwsPlanText.Policies(plan),
+        };
+        Golden.Match(text, $"{(provider == CredentialProvider.Ssm ? "activations" : "certificates")}.{form}");
     }
 
     [Theory]
@@ -209,7 +219,9 @@ public sealed class AwsCommandsTests
         await RefusedAsync("trust anchor", () => account.Anchors.Values.Single().Enabled = false, () => account.Anchors.Values.Single().Enabled = true);
         await RefusedAsync("trust policy", () => role.Trust = JsonNode.Parse(trust.ToJsonString().Replace("x509Subject/CN", "x509SAN/URI", StringComparison.Ordinal))!.AsObject(), () => role.Trust = trust);
         await RefusedAsync("role", () => account.Roles.TryRemove(role.Name, out _), () => account.Roles[role.Name] = role);
-        await RefusedAsync("connection", () => site.Aws.Fault = o => o == "rolesanywhere:CreateSession" ? new AwsRefusal(503, "ServiceUnavailable", "away") : null, () => site.Aws.Fault = null);
+        site.Aws.Fault = o => o == "rolesanywhere:CreateSession" ? new AwsRefusal(503, "ServiceUnavailable", "away") : null;
+        Assert.Contains("web-1 could not be tried: AWS refused rolesanywhere:CreateSession: away", (await site.Appliance.RunAsync("aws", "test", "web-1")).Error, StringComparison.Ordinal);
+        site.Aws.Fault = null;
 
         await site.Appliance.Writer.ChangeAsync(editor => { editor.Put(new Provisioner.Hosts.Host(new Metadata("alone"), new Provisioner.Hosts.HostSpec { MacAddresses = [new MacAddress(0x525400999999)], Architecture = Provisioner.Boot.CpuArchitecture.X64 })); return 0; });
         Assert.Contains("is to join no cluster", (await site.Appliance.RunAsync("aws", "test", "alone")).Error, StringComparison.Ordinal);
@@ -263,11 +275,21 @@ public sealed class AwsCommandsTests
         Assert.Contains(why, refused.Message, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("eks:*", "eks:DescribeCluster", true)]
+    [InlineData("*", "anything", true)]
+    [InlineData("eks:Describe*", "EKS:describeCluster", true)]
+    [InlineData("arn:aws:*:eu-west-?:*/prod", "arn:aws:eks:eu-west-1:1:cluster/prod", true)]
+    [InlineData("eks:Describe", "eks:DescribeCluster", false)]
+    [InlineData("*Cluster", "eks:DescribeClusters", false)]
+    [InlineData("", "x", false)]
+    public void Patterns_of_IAM_are_understood(string pattern, string text, bool matches) => Assert.Equal(matches, PolicyReading.Matches(pattern, text));
+
     [Fact]
     public async Task What_is_wrong_with_a_command_is_said()
     {
         await using var site = await AwsSite.StartAsync();
-        Assert.Contains("there is no Cluster 'prud'; did you mean 'prod'?", (await site.Appliance.RunAsync("aws", "plan", "prud")).Error, StringComparison.Ordinal);
+        Assert.Contains("There is no Cluster 'prud'. Did you mean 'prod'?", (await site.Appliance.RunAsync("aws", "plan", "prud")).Error, StringComparison.Ordinal);
         Assert.Contains("twelve digits", (await site.Appliance.RunAsync("aws", "plan", "prod", "--account", "12")).Error, StringComparison.Ordinal);
         Assert.Equal(2, (await site.Appliance.RunAsync("aws", "plan", "prod", "--as", "pulumi")).ExitCode);
         Assert.Contains("ClusterRoleBinding", (await site.Appliance.RunAsync("aws", "plan", "prod", "--as", "kubernetes")).Succeeded(), StringComparison.Ordinal);

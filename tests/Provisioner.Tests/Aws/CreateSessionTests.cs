@@ -117,7 +117,7 @@ public sealed class CreateSessionTests : IAsyncLifetime
         await RefusedAsync("does not chain", Signed(Request("CN=web-1", key), stranger, (ECDsa)strangerKey), key);
         await RefusedAsync("basic constraints", Signed(Request("CN=web-1", key, isAuthority: true), authority, authorityKey), key);
         await RefusedAsync("basic constraints", Signed(Request("CN=web-1", key, constraints: false), authority, authorityKey), key);
-        await RefusedAsync("digital signature", Signed(Request("CN=web-1", key, usage: X509KeyUsageFlags.KeyAgreement), authority, authorityKey), key);
+        await RefusedAsync("digital signature", Signed(Request("CN=web-1", key, usage: X509KeyUsageFlags.NonRepudiation), authority, authorityKey), key);
         await RefusedAsync("expired, or not yet valid", Signed(Request("CN=web-1", key), authority, authorityKey, Now.AddDays(-2), Now.AddDays(-1)), key);
         await RefusedAsync("expired, or not yet valid", Signed(Request("CN=web-1", key), authority, authorityKey, Now.AddDays(1), Now.AddDays(2)), key);
 

@@ -143,8 +143,7 @@ internal sealed class AwsApply(AwsClients clients, AwsOptions options, CurrentSt
         var all = await roles.ListTrustAnchorsAsync(ct);
         // By what it trusts and not by its name: one anchor serves every cluster of the account and region.
         var found = all.FirstOrDefault(a => a.TrustAnchorArn == run.Cluster.Spec.TrustAnchorArn)
-            ?? all.FirstOrDefault(a => RolesAnywhereData.Certificates(a).Any(c => wanted.Exists(w => w.AsSpan().SequenceEqual(c))))
-            ?? all.FirstOrDefault(a => a.Name == run.Plan.AnchorName);
+            ?? all.FirstOrDefault(a => RolesAnywhereData.Certificates(a).Any(c => wanted.Exists(w => w.AsSpan().SequenceEqual(c))));
         var source = new Source(Source.CertificateBundle, new SourceData(string.Join('\n', run.Plan.Authorities)));
         if (found is null)
         {
@@ -155,10 +154,10 @@ internal sealed class AwsApply(AwsClients clients, AwsOptions options, CurrentSt
         run.TrustAnchorArn = found.TrustAnchorArn;
         var changed = false;
         var trusts = RolesAnywhereData.Certificates(found);
-        if (found.Source?.SourceType != Source.CertificateBundle || trusts.Count != wanted.Count || wanted.Exists(w => !trusts.Any(t => t.AsSpan().SequenceEqual(w))))
+        if (!trusts.Any(t => state.Snapshot.Authorities.Values.Any(a => t.AsSpan().SequenceEqual(a.Der))))
+            return new AwsStep("", AwsStepResult.Failed, $"{found.TrustAnchorArn} trusts another authority than this appliance, and others may depend on it. Take spec.trustAnchorArn out of the Cluster, and an anchor of its own is made.");
+        if (trusts.Count != wanted.Count || wanted.Exists(w => !trusts.Any(t => t.AsSpan().SequenceEqual(w))))
         {
-            if (found.Source?.SourceType != Source.CertificateBundle || (run.Cluster.Spec.TrustAnchorArn == found.TrustAnchorArn && !trusts.Any(t => state.Snapshot.Authorities.Values.Any(a => t.AsSpan().SequenceEqual(a.Der)))))
-                return new AwsStep("", AwsStepResult.Failed, $"{found.TrustAnchorArn} trusts another authority than this appliance, and others may depend on it. Take spec.trustAnchorArn out of the Cluster, and an anchor of its own is made.");
             await roles.UpdateTrustAnchorAsync(found.TrustAnchorId, new UpdateTrustAnchorRequest(source), ct);
             changed = true;
         }

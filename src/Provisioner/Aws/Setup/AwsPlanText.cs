@@ -13,31 +13,33 @@ internal static class AwsPlanText
     {
         var text = new StringBuilder();
         var cluster = plan.Cluster;
+        var item = 0;
         void Line(string line) => text.Append(line).Append('\n');
+        void Item(string line) => Line(string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{++item}. {line}"));
 
         Line($"What '{cluster.Name}' (EKS cluster {cluster.EksName}, {plan.Region}, account {plan.Account}) needs in AWS:");
         Line("");
-        Line($"1. Trust anchor {plan.AnchorName}");
+        Item($"Trust anchor {plan.AnchorName}");
         Line($"   The appliance's own authority, {plan.Authorities.Length} {(plan.Authorities.Length == 1 ? "certificate" : "certificates")}. It has to be the anchor itself, because nodeadm passes no certificates in between.");
-        Line(plan.NodeRoleIsForeign ? $"2. Role {plan.NodeRoleArn}" : $"2. Role {plan.NodeRoleName}, for nodes");
+        Item(plan.NodeRoleIsForeign ? $"Role {plan.NodeRoleArn}" : $"Role {plan.NodeRoleName}, for nodes");
         Line(plan.NodeRoleIsForeign ? "   Named in the Cluster, and left as it is; 'aws check' says what it lacks." : "   Nodes fetch images (AmazonEC2ContainerRegistryPullOnly) and read their cluster (eks:DescribeCluster, eks:ListAccessEntries).");
         if (!plan.NodeRoleIsForeign && plan.UsesRolesAnywhere)
             Line("   It trusts Roles Anywhere from that anchor alone, and only under the name in the certificate (sts:RoleSessionName = CN).");
         if (!plan.NodeRoleIsForeign && plan.UsesSsm)
             Line("   It trusts Systems Manager of this account, for hosts that join by an activation (AmazonSSMManagedInstanceCore).");
-        Line($"3. Role {plan.ApplianceRoleName}, for this appliance");
+        Item($"Role {plan.ApplianceRoleName}, for this appliance");
         Line($"   It carries revocation lists and reads back what is there. It trusts the certificate of {plan.ApplianceName} alone, a name no host can have.");
         Line($"   Both roles are made by the CloudFormation stack {plan.StackName}.");
         if (plan.UsesRolesAnywhere)
         {
-            Line($"4. Profile {plan.NodeProfileName}");
+            Item($"Profile {plan.NodeProfileName}");
             Line("   acceptRoleSessionName is on: nodeadm always passes the node's name, and is refused without.");
         }
-        Line($"5. Profile {plan.ApplianceProfileName}, for this appliance");
-        Line("6. Revocation list, imported at the trust anchor, and carried on after each revocation from then on");
-        Line($"7. Cluster {cluster.EksName}: authentication mode with access entries (API or API_AND_CONFIG_MAP), and");
+        Item($"Profile {plan.ApplianceProfileName}, for this appliance");
+        Item("Revocation list, imported at the trust anchor, and carried on after each revocation from then on");
+        Item($"Cluster {cluster.EksName}: authentication mode with access entries (API or API_AND_CONFIG_MAP), and");
         Line($"   remoteNetworkConfig with nodes {Networks(cluster.Spec.RemoteNodeNetworks)} and pods {Networks(cluster.Spec.RemotePodNetworks)}");
-        Line("8. Access entry of type HYBRID_LINUX for the nodes' role, and one of type STANDARD for the appliance's, in");
+        Item("Access entry of type HYBRID_LINUX for the nodes' role, and one of type STANDARD for the appliance's, in");
         Line($"   the group {AwsPlan.Group}. Its rights inside Kubernetes: provisioner aws plan {cluster.Name} --as kubernetes | kubectl apply -f -");
         Line("");
         Line($"Make it:          provisioner aws apply {cluster.Name}        (needs credentials that may; --as policies shows which)");

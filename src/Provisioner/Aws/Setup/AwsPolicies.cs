@@ -85,7 +85,7 @@ internal sealed class AwsPolicies(AwsPlan plan, JsonNode trustAnchorArn, JsonNod
             List<JsonObject> statements =
             [
                 Allow(["rolesanywhere:ListCrls", "rolesanywhere:ImportCrl", "rolesanywhere:UpdateCrl", "rolesanywhere:EnableCrl", "rolesanywhere:DeleteCrl",
-                    "rolesanywhere:ListSubjects", "rolesanywhere:GetSubject", "rolesanywhere:GetTrustAnchor", "rolesanywhere:UpdateTrustAnchor", "rolesanywhere:GetProfile"], "*"),
+                    "rolesanywhere:ListSubjects", "rolesanywhere:GetSubject", "rolesanywhere:GetTrustAnchor", "rolesanywhere:GetProfile"], "*"),
                 Allow(["eks:DescribeCluster", "eks:ListAccessEntries"], clusterArn.DeepClone()),
                 Allow(["eks:DescribeAccessEntry"], Joined($"arn:{plan.Partition}:eks:{plan.Region}:", account, $":access-entry/{plan.Cluster.EksName}/*")),
                 Allow(["iam:GetRole", "iam:GetRolePolicy", "iam:ListRolePolicies", "iam:ListAttachedRolePolicies"], nodeRoleArn.DeepClone()),
