@@ -131,6 +131,7 @@ internal static class Json
         ["renewAfter"] = certificate.IsGoodAt(now) ? At(RenewalPlan.For(certificate, snapshot).RenewAfter) : null,
         ["renews"] = certificate.Renews,
         ["installation"] = certificate.Installation,
+        ["seenByAwsAt"] = At(certificate.SeenByAwsAt),
         ["revokedAt"] = At(certificate.RevokedAt),
         ["revokedBecause"] = certificate.RevokedBecause is { } reason ? Word(reason) : null,
     });

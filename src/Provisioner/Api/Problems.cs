@@ -54,6 +54,8 @@ internal static partial class Problems
             refused.Mistakes),
         TemplateException template => new(422, template.Message, []),
         StoreException or Certificates.Keys.KeyStoreException => new(503, exception.Message, []),
+        Aws.NoAwsCredentialsException => new(409, exception.Message, []),
+        Aws.AwsException or Clusters.ClusterAccessException => new(502, exception.Message, []),
         BadHttpRequestException { StatusCode: 413 } => new(413, "The body is larger than this address takes.", []),
         BadHttpRequestException bad => new(bad.StatusCode, bad.Message, []),
         _ => new(500, $"The service failed at this: {exception.Message} Its log has the details.", []),
@@ -108,6 +110,7 @@ internal sealed record Problem(int Status, string Detail, IReadOnlyList<Mistake>
         413 => "Too large",
         415 => "Unsupported media type",
         422 => "Refused",
+        502 => "Bad gateway",
         503 => "Storage failed",
         _ => "Failed",
     };

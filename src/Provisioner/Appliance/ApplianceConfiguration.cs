@@ -1,4 +1,5 @@
 using Provisioner.Artifacts;
+using Provisioner.Aws;
 using Provisioner.Certificates;
 using Provisioner.Progress;
 using Provisioner.Protocols;
@@ -45,6 +46,7 @@ internal static class ApplianceConfiguration
         shape.Default("syslog", Syslog(), o => o.Syslog, (o, v) => o with { Syslog = v }, "What installers say by syslog.");
         shape.Default("secure", CertificateFields.Secure, o => o.Secure, (o, v) => o with { Secure = v }, "The secure plane: HTTPS for hosts.");
         shape.Default("ca", CertificateFields.Ca, o => o.Ca, (o, v) => o with { Ca = v }, "The authority that signs hosts' certificates.");
+        shape.Default("aws", AwsFields.Aws, o => o.Aws, (o, v) => o with { Aws = v }, "AWS, and the appliance's own credentials there.");
         shape.Optional("loaders", new ListKind<string>(path), o => o.Loaders, (o, v) => o with { Loaders = v }, "Directories of boot loaders.");
         shape.Default("artifacts", ArtifactFields.Artifacts, o => o.Artifacts, (o, v) => o with { Artifacts = v }, "The artifact cache.");
         shape.Default("events", Events(), o => o.Events, (o, v) => o with { Events = v }, "The record of what happened.");

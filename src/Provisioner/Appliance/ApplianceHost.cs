@@ -2,6 +2,7 @@ using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting.Systemd;
 using Provisioner.Api;
 using Provisioner.Artifacts;
+using Provisioner.Aws;
 using Provisioner.Boot;
 using Provisioner.Boot.Dhcp;
 using Provisioner.Boot.Http;
@@ -43,6 +44,7 @@ internal static class ApplianceHost
             .AddSingleton<AddressBook>()
             .AddStorage(options.DataDirectory, new StoreLimits { Events = options.Events.Retention })
             .AddCertificates(options.Ca, options.Secure, options.DataDirectory)
+            .AddAws(options.Aws)
             .AddSeeds(options.DataDirectory)
             .AddProgress(options.Syslog, options.DataDirectory)
             .AddJoining()

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Provisioner.Artifacts;
+using Provisioner.Aws;
 using Provisioner.Certificates;
 using Provisioner.Progress;
 using Provisioner.Protocols;
@@ -30,6 +31,9 @@ public sealed record ApplianceOptions
 
     /// <summary>The authority that signs them.</summary>
     public CertificateOptions Ca { get; init; } = new();
+
+    /// <summary>AWS, and the appliance's own credentials there.</summary>
+    public AwsOptions Aws { get; init; } = new();
 
     /// <summary>Directories of boot loaders, looked through before the distribution's own.</summary>
     public ImmutableArray<string> Loaders { get; init; } = [];

@@ -8,7 +8,7 @@ public enum CertificatePurpose
     /// <summary>A host's own: TLS client, and IAM Roles Anywhere.</summary>
     Host,
 
-    /// <summary>The appliance's own, for the secure plane.</summary>
+    /// <summary>The appliance's own: for the secure plane, and as a client of AWS.</summary>
     Appliance,
 }
 
@@ -44,6 +44,9 @@ public sealed record Certificate
 
     /// <summary>The serial of the certificate it renews; null for a first one.</summary>
     public string? Renews { get; init; }
+
+    /// <summary>When IAM Roles Anywhere said for the first time that the host had authenticated with it; null while it has not.</summary>
+    public DateTimeOffset? SeenByAwsAt { get; init; }
 
     public DateTimeOffset? RevokedAt { get; init; }
 

@@ -31,6 +31,10 @@ internal static class CertificateProfiles
         return Leaf(name, key, hash, issuer, ServerAuthentication, names);
     }
 
+    /// <summary>The appliance's as a client of AWS: clientAuth, and a CN alone.</summary>
+    public static CertificateRequest Client(string name, PublicKey key, HashAlgorithmName hash, X509SubjectKeyIdentifierExtension issuer) =>
+        Leaf(name, key, hash, issuer, ClientAuthentication, null);
+
     /// <summary>An authority's: critical CA:TRUE, keyCertSign and cRLSign. It signs no authority below it.</summary>
     public static CertificateRequest Authority(X500DistinguishedName subject, PublicKey key, HashAlgorithmName hash)
     {
@@ -56,7 +60,7 @@ internal static class CertificateProfiles
 
     private const string RsaOid = "1.2.840.113549.1.1.1";
 
-    private static CertificateRequest Leaf(string name, PublicKey key, HashAlgorithmName hash, X509SubjectKeyIdentifierExtension issuer, Oid usage, SubjectAlternativeNameBuilder names)
+    private static CertificateRequest Leaf(string name, PublicKey key, HashAlgorithmName hash, X509SubjectKeyIdentifierExtension issuer, Oid usage, SubjectAlternativeNameBuilder? names)
     {
         var subject = new X500DistinguishedNameBuilder();
         subject.AddCommonName(name);
@@ -64,7 +68,8 @@ internal static class CertificateProfiles
         request.CertificateExtensions.Add(new X509BasicConstraintsExtension(false, false, 0, critical: true));
         request.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.DigitalSignature, critical: true));
         request.CertificateExtensions.Add(new X509EnhancedKeyUsageExtension([usage], critical: false));
-        request.CertificateExtensions.Add(names.Build());
+        if (names is not null)
+            request.CertificateExtensions.Add(names.Build());
         request.CertificateExtensions.Add(KeyIdentifier(key));
         request.CertificateExtensions.Add(X509AuthorityKeyIdentifierExtension.CreateFromSubjectKeyIdentifier(issuer));
         return request;

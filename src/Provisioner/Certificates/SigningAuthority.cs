@@ -38,6 +38,12 @@ internal sealed class SigningAuthority : IDisposable
         Sign(CertificateProfiles.Appliance(name, dnsNames, addresses, publicKey, key.Hash, keyIdentifier),
             name, CertificatePurpose.Appliance, publicKey.ExportSubjectPublicKeyInfo(), now, lifetime);
 
+    /// <summary>A certificate by which the appliance itself is a client of AWS.</summary>
+    /// <param name="name">Its CN; it has no other name.</param>
+    /// <param name="recordedAs">Whose it is in the record.</param>
+    public Certificate IssueClient(string name, string recordedAs, PublicKey publicKey, DateTimeOffset now, TimeSpan lifetime) =>
+        Sign(CertificateProfiles.Client(name, publicKey, key.Hash, keyIdentifier), recordedAs, CertificatePurpose.Appliance, publicKey.ExportSubjectPublicKeyInfo(), now, lifetime);
+
     /// <summary>A revocation list, version 2, with number and reasons (RFC 5280 §5).</summary>
     /// <returns>DER.</returns>
     public byte[] SignList(long number, IEnumerable<Certificate> revoked, DateTimeOffset now, DateTimeOffset next)

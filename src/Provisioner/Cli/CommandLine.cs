@@ -68,6 +68,7 @@ internal static class CommandLine
             .Append(AuthorityCommands.Create(screen, connect))
             .Append(ImageCommands.Create(screen, connect))
             .Append(CacheCommands.Create(screen, connect))
+            .Append(AwsCommands.Create(screen, connect))
             .Append(StatusCommand.Create(screen, connect))
             .Append(TemplateCommand.Create(screen)))
         {

@@ -47,7 +47,7 @@ internal static class ClusterFields
         return shape;
     }
 
-    private static ScalarKind<string> Arn(string service, string resource) => Values.OfText($"the ARN of a {resource}",
+    internal static ScalarKind<string> Arn(string service, string resource) => Values.OfText($"the ARN of a {resource}",
         service == "iam" ? "an ARN such as arn:aws:iam::111122223333:role/AmazonEKSHybridNodesRole" : $"an ARN such as arn:aws:{service}:eu-west-1:111122223333:{resource}/ID",
         text => ClusterTexts.Arn(text, service, resource));
 

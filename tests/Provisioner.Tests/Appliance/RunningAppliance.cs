@@ -6,6 +6,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Provisioner.Appliance;
 using Provisioner.Artifacts;
+using Provisioner.Aws;
 using Provisioner.Boot.Http;
 using Provisioner.Certificates;
 using Provisioner.Certificates.Est;
@@ -67,7 +68,7 @@ internal sealed class RunningAppliance : IAsyncDisposable
     /// <param name="clock">Whether it says that it is synchronised; it does when not said otherwise.</param>
     /// <param name="more">What stands in for the world outside.</param>
     public static async Task<RunningAppliance> StartAsync(TemporaryDirectory? directory = null, CertificateOptions? ca = null, TimeProvider? time = null, IClock? clock = null, ArtifactOptions? artifacts = null,
-        Action<IServiceCollection>? more = null)
+        AwsOptions? aws = null, Action<IServiceCollection>? more = null)
     {
         var own = directory is null ? new TemporaryDirectory() : null;
         var built = ApplianceHost.Build(new ApplianceOptions
@@ -81,6 +82,7 @@ internal sealed class RunningAppliance : IAsyncDisposable
             Ca = ca ?? new CertificateOptions(),
             // No test asks the internet.
             Artifacts = artifacts ?? new ArtifactOptions { BuiltIn = false },
+            Aws = aws ?? new AwsOptions(),
         }, logging => logging.ClearProviders(), services =>
         {
             services.AddSingleton(clock ?? new StandingClock());
