@@ -14,6 +14,7 @@ internal static class ApiEndpoints
         api.MapBoot();
         api.MapImages();
         api.MapArtifacts();
+        api.MapNodes();
         api.MapStatus();
     }
 }

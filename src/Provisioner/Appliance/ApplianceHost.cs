@@ -9,6 +9,7 @@ using Provisioner.Boot.Tftp;
 using Provisioner.Certificates;
 using Provisioner.Images;
 using Provisioner.Installing;
+using Provisioner.Kubernetes;
 using Provisioner.Networks;
 using Provisioner.Progress;
 using Provisioner.Seeds;
@@ -58,7 +59,8 @@ internal static class ApplianceHost
             })
             .AddBoot(new BootHttpOptions { Address = options.Http.Address.ToIPAddress(), Port = options.Http.Port }, options.Loaders)
             .AddTemplates(options.DataDirectory)
-            .AddInstalling();
+            .AddInstalling()
+            .AddKubernetes();
         builder.AddApi(options.SocketPath);
         var app = builder.Build();
         app.UseApi();

@@ -1,3 +1,4 @@
+using Provisioner.Kubernetes;
 using Provisioner.Progress;
 
 namespace Provisioner.Hosts;
@@ -23,6 +24,18 @@ public enum HostState
     /// <summary>It holds a good certificate.</summary>
     Enrolled,
 
+    /// <summary>Its node is in the cluster and was never Ready: it waits for its kubelet, or for the pod network.</summary>
+    Joined,
+
+    /// <summary>Its node is Ready.</summary>
+    Ready,
+
+    /// <summary>Its kubelet reports, and says that it is not ready.</summary>
+    NotReady,
+
+    /// <summary>Its node was Ready, and is gone or not heard of any more.</summary>
+    Lost,
+
     /// <summary>A stage failed, or the window ended in the middle of one.</summary>
     Failed,
 
@@ -42,7 +55,8 @@ public sealed record HostStanding(HostState State, string? Stage = null, string?
     /// <param name="installation">Its latest Installation, open or not.</param>
     /// <param name="lastAnswered">When a boot question of the host was last answered (<see cref="Events.EventLog.LastAnswered"/>).</param>
     /// <param name="isEnrolled">It has a certificate that is neither revoked nor over.</param>
-    public static HostStanding Of(Host host, Installation? installation, DateTimeOffset? lastAnswered, bool isEnrolled, DateTimeOffset now)
+    /// <param name="node">Its node (<see cref="Storage.Snapshot.NodeOf"/>); null when none was ever seen.</param>
+    public static HostStanding Of(Host host, Installation? installation, DateTimeOffset? lastAnswered, bool isEnrolled, DateTimeOffset now, HostNode? node = null)
     {
         if (host.RetiredAt is { } retired)
             return new(HostState.Retired, Reason: $"since {retired:u}");
@@ -55,10 +69,37 @@ public sealed record HostStanding(HostState State, string? Stage = null, string?
                 return new(HostState.Failed, built.Stages[^1].Name,
                     $"the window ended at {built.ClosesAt:u} in the middle of it{(built.Stages[^1].Message is { } said ? $"; last: {said}" : "")}");
             }
-            if (built.InstalledAt is { } installed && !isEnrolled)
+        }
+        if (node is not null && OfNode(node, installation) is { } inCluster)
+            return inCluster;
+        if (installation is { EnrolOnly: false } done)
+        {
+            if (done.InstalledAt is { } installed && !isEnrolled)
                 return new(HostState.Installed, Reason: $"since {installed:u}; it has not enrolled yet");
         }
         return new(isEnrolled ? HostState.Enrolled : HostState.Registered);
+    }
+
+    // Null when the cluster has nothing to say of the host as it is now: its node was taken out, or is from before the host was built anew.
+    private static HostStanding? OfNode(HostNode node, Installation? installation)
+    {
+        if (installation is { EnrolOnly: false, InstalledAt: { } installed } && node.Since < installed)
+            return null;
+        HostState? state = node.State switch
+        {
+            NodeState.Joined or NodeState.WaitingForCni => HostState.Joined,
+            NodeState.Ready => HostState.Ready,
+            NodeState.NotReady => HostState.NotReady,
+            NodeState.Unknown => node.ReadyAt is null ? HostState.NotReady : HostState.Lost,
+            NodeState.Lost => HostState.Lost,
+            _ => null,
+        };
+        if (state is not { } known)
+            return null;
+        var reason = node.Problem is { } problem ? node.Reason is null ? problem : $"{node.Reason}; {problem}" : node.Reason;
+        return node.LastKnownAt is { } at
+            ? new(known, Reason: $"last known at {at:u}, because its cluster cannot be reached{(reason is null ? "" : $"; then: {reason}")}")
+            : new(known, Reason: reason);
     }
 
     private static HostStanding Building(Installation installation, DateTimeOffset? lastAnswered, DateTimeOffset now)

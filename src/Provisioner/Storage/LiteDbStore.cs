@@ -8,6 +8,7 @@ using Provisioner.Clusters;
 using Provisioner.Events;
 using Provisioner.Hosts;
 using Provisioner.Images;
+using Provisioner.Kubernetes;
 using Provisioner.Networks;
 using Provisioner.Profiles;
 using JsonException = System.Text.Json.JsonException;
@@ -128,6 +129,8 @@ internal sealed class LiteDbStore : IStore
                 HostByKey = empty.HostByKey.SetItems(certificates.OrderBy(c => c.IssuedAt).Select(c => KeyValuePair.Create(c.KeyHash, c.Host))),
                 CompromisedKeys = empty.CompromisedKeys.Union(certificates.Where(c => c.RevokedBecause == RevocationReason.KeyCompromise).Select(c => c.KeyHash)),
                 HostReports = empty.HostReports.AddRange(Load<HostReport>(db, HostReports).Where(r => hosts.ContainsKey(r.Host)).Select(r => KeyValuePair.Create(r.Host, r))),
+                Nodes = empty.Nodes.AddRange(Load<HostNode>(db, Nodes).Where(n => hosts.ContainsKey(n.Host)).Select(n => KeyValuePair.Create(n.Host, n))),
+                Contacts = empty.Contacts.AddRange(Load<ClusterContact>(db, Contacts).Select(c => KeyValuePair.Create(c.Cluster, c))),
                 Alerts = empty.Alerts.AddRange(Load<Alert>(db, Alerts).Select(a => KeyValuePair.Create(a.Id, a))),
             };
         }
@@ -252,7 +255,8 @@ internal sealed class LiteDbStore : IStore
 
     private const string Hosts = "hosts", Profiles = "profiles", Images = "images", Networks = "networks",
         Discovered = "discovered", Installations = "installations", Leases = "leases", Events = "events", MetaName = "meta",
-        Authorities = "authorities", Certificates = "certificates", HostReports = "hostReports", Alerts = "alerts", Clusters = "clusters";
+        Authorities = "authorities", Certificates = "certificates", HostReports = "hostReports", Alerts = "alerts", Clusters = "clusters",
+        Nodes = "nodes", Contacts = "clusterContacts";
 
     // What the journal keeps as well.
     private static readonly RecordKind[] JournaledKinds = [RecordKind.Authority, RecordKind.Certificate];
@@ -270,6 +274,8 @@ internal sealed class LiteDbStore : IStore
         RecordKind.HostReport => HostReports,
         RecordKind.Alert => Alerts,
         RecordKind.Cluster => Clusters,
+        RecordKind.Node => Nodes,
+        RecordKind.ClusterContact => Contacts,
         _ => Leases,
     };
 

@@ -4,6 +4,7 @@ using Provisioner.Clusters;
 using Provisioner.Events;
 using Provisioner.Hosts;
 using Provisioner.Images;
+using Provisioner.Kubernetes;
 using Provisioner.Networks;
 using Provisioner.Profiles;
 using Provisioner.Protocols;
@@ -63,6 +64,12 @@ public sealed record Snapshot
     /// <summary>What each host last said of its certificate.</summary>
     public ImmutableDictionary<string, HostReport> HostReports { get; init; } = ImmutableDictionary<string, HostReport>.Empty;
 
+    /// <summary>The node of each host, as its cluster last showed it; also of those whose node is gone. Read it by <see cref="NodeOf"/>.</summary>
+    public ImmutableDictionary<string, HostNode> Nodes { get; init; } = ImmutableDictionary<string, HostNode>.Empty;
+
+    /// <summary>How each cluster that is or was followed was last reached.</summary>
+    public ImmutableSortedDictionary<string, ClusterContact> Contacts { get; init; } = ImmutableSortedDictionary.Create<string, ClusterContact>(StringComparer.Ordinal);
+
     /// <summary>The host of each Installation in <see cref="Installations"/>, by the Installation's id.</summary>
     public ImmutableDictionary<string, string> HostByInstallation { get; init; } = ImmutableDictionary<string, string>.Empty;
 
@@ -81,6 +88,16 @@ public sealed record Snapshot
     /// <summary>The latest Installation of that id, or null.</summary>
     public Installation? FindInstallation(string id) =>
         HostByInstallation.TryGetValue(id, out var host) ? Installations.GetValueOrDefault(host) : null;
+
+    /// <summary>The cluster that the host's profile names, or null.</summary>
+    public Cluster? ClusterOf(string host) =>
+        Hosts.GetValueOrDefault(host)?.Spec.Profile is { } profile && Profiles.GetValueOrDefault(profile)?.Spec.Cluster is { } cluster ? Clusters.GetValueOrDefault(cluster) : null;
+
+    /// <summary>The host's node, with the time it is from when its cluster cannot be reached; null when none was ever seen.</summary>
+    public HostNode? NodeOf(string host) =>
+        !Nodes.TryGetValue(host, out var node) ? null
+        : Contacts.GetValueOrDefault(node.Cluster) is { Connected: true } ? node
+        : node with { LastKnownAt = Contacts.GetValueOrDefault(node.Cluster)?.HeardAt is { } heard && heard > node.LastSeenAt ? heard : node.LastSeenAt };
 
     /// <summary>The host that owns the MAC address, or null.</summary>
     public Host? FindHost(MacAddress mac) =>

@@ -4,6 +4,7 @@ using Provisioner.Clusters;
 using Provisioner.Events;
 using Provisioner.Hosts;
 using Provisioner.Images;
+using Provisioner.Kubernetes;
 using Provisioner.Networks;
 using Provisioner.Profiles;
 using Provisioner.Protocols;
@@ -149,6 +150,18 @@ public sealed class StateEditor
         writes[new(RecordKind.HostReport, report.Host)] = report;
     }
 
+    public void Put(HostNode node)
+    {
+        Snapshot = Snapshot with { Nodes = Snapshot.Nodes.SetItem(node.Host, node) };
+        writes[new(RecordKind.Node, node.Host)] = node;
+    }
+
+    public void Put(ClusterContact contact)
+    {
+        Snapshot = Snapshot with { Contacts = Snapshot.Contacts.SetItem(contact.Cluster, contact) };
+        writes[new(RecordKind.ClusterContact, contact.Cluster)] = contact;
+    }
+
     /// <summary>Raises an alert, or counts it once more when it is raised already.</summary>
     public void Raise(Alert alert)
     {
@@ -242,9 +255,11 @@ public sealed class StateEditor
             Installations = Snapshot.Installations.Remove(name),
             HostByInstallation = installation is null ? Snapshot.HostByInstallation : Snapshot.HostByInstallation.Remove(installation.Id),
             HostReports = Snapshot.HostReports.Remove(name),
+            Nodes = Snapshot.Nodes.Remove(name),
         };
         writes[new(RecordKind.Host, name)] = null;
         writes[new(RecordKind.HostReport, name)] = null;
+        writes[new(RecordKind.Node, name)] = null;
         foreach (var alert in Snapshot.Alerts.Values.Where(a => a.Host == name).ToList())
             Lower(alert.Id);
     }
@@ -267,10 +282,19 @@ public sealed class StateEditor
         writes[new(RecordKind.Network, name)] = null;
     }
 
+    /// <summary>Removes the cluster and forgets the nodes in it.</summary>
     public void RemoveCluster(string name)
     {
-        Snapshot = Snapshot with { Clusters = Snapshot.Clusters.Remove(name) };
+        var nodes = Snapshot.Nodes.Values.Where(n => n.Cluster == name).Select(n => n.Host).ToList();
+        Snapshot = Snapshot with { Clusters = Snapshot.Clusters.Remove(name), Contacts = Snapshot.Contacts.Remove(name), Nodes = Snapshot.Nodes.RemoveRange(nodes) };
         writes[new(RecordKind.Cluster, name)] = null;
+        writes[new(RecordKind.ClusterContact, name)] = null;
+        foreach (var host in nodes)
+        {
+            writes[new(RecordKind.Node, host)] = null;
+            Lower(NodeChanges.LostAlert(host));
+        }
+        Lower(NodeChanges.UnreachableAlert(name));
     }
 
     public void RemoveDiscovered(MacAddress mac)
@@ -307,6 +331,8 @@ internal enum RecordKind
     HostReport,
     Alert,
     Cluster,
+    Node,
+    ClusterContact,
 }
 
 /// <summary>The key of one stored record.</summary>

@@ -65,7 +65,8 @@ internal sealed class RunningAppliance : IAsyncDisposable
     /// <param name="ca">How its authority is made; a passphrase of its own in the data directory when not said.</param>
     /// <param name="time">The service's clock.</param>
     /// <param name="clock">Whether it says that it is synchronised; it does when not said otherwise.</param>
-    public static async Task<RunningAppliance> StartAsync(TemporaryDirectory? directory = null, CertificateOptions? ca = null, TimeProvider? time = null, IClock? clock = null, ArtifactOptions? artifacts = null)
+    /// <param name="with">More that stands in for the world outside.</param>
+    public static async Task<RunningAppliance> StartAsync(TemporaryDirectory? directory = null, CertificateOptions? ca = null, TimeProvider? time = null, IClock? clock = null, ArtifactOptions? artifacts = null, Action<IServiceCollection>? with = null)
     {
         var own = directory is null ? new TemporaryDirectory() : null;
         var built = ApplianceHost.Build(new ApplianceOptions
@@ -86,6 +87,7 @@ internal sealed class RunningAppliance : IAsyncDisposable
             services.AddSingleton(_ => new AuthorityKeys((ca ?? new CertificateOptions()).Keys, (directory ?? own)!.Path, rounds: 1_000));
             if (time is not null)
                 services.AddSingleton(time);
+            with?.Invoke(services);
         });
         try
         {
