@@ -161,7 +161,7 @@ internal sealed class KubeApi : IAsyncDisposable
     {
         const string Budgets = "apis/policy/v1beta1/namespaces/default/poddisruptionbudgets";
         if (await FindAsync($"{Budgets}/{name}") is null)
-            await CreateAsync(Budgets, $$"""{"apiVersion":"policy/v1beta1","kind":"PodDisruptionBudget","metadata":{"name":"{{name}}"},"spec":{"minAvailable":1,"selector":{"matchLabels":{"app":"{{app}}"}} } }""");
+            await CreateAsync(Budgets, $$"""{"apiVersion":"policy/v1beta1","kind":"PodDisruptionBudget","metadata":{"name":"{{name}}"},"spec":{"minAvailable":1,"selector":{"matchLabels":{"app":"{{app}}"} } } }""");
         await PatchAsync($"{Budgets}/{name}/status", $$"""{"status":{"observedGeneration":1,"disruptionsAllowed":{{allowed}},"currentHealthy":1,"desiredHealthy":1,"expectedPods":1} }""");
     }
 

@@ -2,6 +2,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Provisioner.Clusters;
 using Provisioner.Events;
 using Provisioner.Kubernetes;
+using Provisioner.Storage;
 using Provisioner.Tests.Appliance;
 
 namespace Provisioner.Tests.Kubernetes;
@@ -32,12 +33,12 @@ internal sealed class TrackedSite : IAsyncDisposable
             apiVersion: provisioner/v1
             kind: Profile
             metadata: { name: worker }
-            spec: { image: debian-12, cluster: prod, install: {} }
+            spec: { image: ubuntu, cluster: prod, install: {} }
             ---
             apiVersion: provisioner/v1
             kind: Image
-            metadata: { name: debian-12 }
-            spec: { architecture: x86_64, distribution: debian, version: "12", kernel: linux, initrd: [initrd.gz] }
+            metadata: { name: ubuntu }
+            spec: { architecture: x86_64, distribution: ubuntu, version: "24.04", kernel: casper/vmlinuz, initrd: [casper/initrd] }
             ---
             apiVersion: provisioner/v1
             kind: Host
