@@ -15,6 +15,7 @@ internal static class ApiEndpoints
         api.MapImages();
         api.MapArtifacts();
         api.MapNodes();
+        api.MapUpgrades();
         api.MapStatus();
     }
 }

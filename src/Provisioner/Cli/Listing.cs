@@ -58,6 +58,11 @@ internal sealed record Listing(string Singular, string Plural, string Short, str
             new("CREDENTIALS", "credentialProvider", true), new("SERVING", (json, _) => json["pendingServingRequests"] is null ? "" : "pending", true), new("PROVIDER ID", "providerId", true),
             new("WHY", (json, _) => string.Join("; ", new[] { json.At("reason"), json.At("problem") }.Where(t => t.Length > 0)), true),
         ]),
+        new("upgrade", "upgrades", "up", "Nothing was upgraded yet: provisioner upgrade PROFILE --to VERSION",
+        [
+            new("UPGRADE", "id"), new("STATE", "state"), new("TO", "version"), new("CLUSTER", "cluster"), new("DONE", (json, _) => $"{json.At("done")}/{json.At("of")}"),
+            new("BEGUN", (json, time) => Words.Age(json.At("startedAt"), time)), new("HOW", "method", true), new("BECAUSE", "reason", true), new("BY", "actor", true),
+        ]),
         new("discovered", "discovered", "d", "No unknown machine has asked yet.",
         [
             new("MAC", "macAddress"), new("MACHINE", (json, _) => Machine(json)), new("ARCH", "architecture"), new("ADDRESS", "address"),

@@ -18,6 +18,10 @@ internal static class KubernetesServices
                 provider.GetRequiredService<TrackingOptions>(), provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<ILogger<NodeTracking>>(),
                 provider.GetService<IClusterAccess>()))
             .AddHostedService(provider => provider.GetRequiredService<NodeTracking>())
+            .AddSingleton(provider => new RolloutService(
+                provider.GetRequiredService<CurrentState>(), provider.GetRequiredService<StateWriter>(), provider.GetRequiredService<TimeProvider>(),
+                provider.GetRequiredService<ILogger<RolloutService>>(), provider.GetService<IClusterAccess>()))
+            .AddHostedService(provider => provider.GetRequiredService<RolloutService>())
             .AddSingleton(provider => new Retirement(
                 provider.GetRequiredService<CurrentState>(), provider.GetRequiredService<StateWriter>(), provider.GetRequiredService<RevocationLists>(),
                 provider.GetRequiredService<LeaseTable>(), provider.GetRequiredService<TimeProvider>(), provider.GetService<IClusterAccess>(), provider.GetService<INodeDeregistration>()));

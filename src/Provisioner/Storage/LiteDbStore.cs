@@ -131,6 +131,8 @@ internal sealed class LiteDbStore : IStore
                 HostReports = empty.HostReports.AddRange(Load<HostReport>(db, HostReports).Where(r => hosts.ContainsKey(r.Host)).Select(r => KeyValuePair.Create(r.Host, r))),
                 Nodes = empty.Nodes.AddRange(Load<HostNode>(db, Nodes).Where(n => hosts.ContainsKey(n.Host)).Select(n => KeyValuePair.Create(n.Host, n))),
                 Contacts = empty.Contacts.AddRange(Load<ClusterContact>(db, Contacts).Select(c => KeyValuePair.Create(c.Cluster, c))),
+                Rollouts = empty.Rollouts.AddRange(Load<Rollout>(db, Rollouts).Select(r => KeyValuePair.Create(r.Id, r))),
+                DesiredVersions = empty.DesiredVersions.AddRange(Load<DesiredVersion>(db, DesiredVersions).Where(v => hosts.ContainsKey(v.Host)).Select(v => KeyValuePair.Create(v.Host, v))),
                 Alerts = empty.Alerts.AddRange(Load<Alert>(db, Alerts).Select(a => KeyValuePair.Create(a.Id, a))),
             };
         }
@@ -256,7 +258,7 @@ internal sealed class LiteDbStore : IStore
     private const string Hosts = "hosts", Profiles = "profiles", Images = "images", Networks = "networks",
         Discovered = "discovered", Installations = "installations", Leases = "leases", Events = "events", MetaName = "meta",
         Authorities = "authorities", Certificates = "certificates", HostReports = "hostReports", Alerts = "alerts", Clusters = "clusters",
-        Nodes = "nodes", Contacts = "clusterContacts";
+        Nodes = "nodes", Contacts = "clusterContacts", Rollouts = "rollouts", DesiredVersions = "desiredVersions";
 
     // What the journal keeps as well.
     private static readonly RecordKind[] JournaledKinds = [RecordKind.Authority, RecordKind.Certificate];
@@ -276,6 +278,8 @@ internal sealed class LiteDbStore : IStore
         RecordKind.Cluster => Clusters,
         RecordKind.Node => Nodes,
         RecordKind.ClusterContact => Contacts,
+        RecordKind.Rollout => Rollouts,
+        RecordKind.DesiredVersion => DesiredVersions,
         _ => Leases,
     };
 

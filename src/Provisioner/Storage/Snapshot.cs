@@ -70,6 +70,12 @@ public sealed record Snapshot
     /// <summary>How each cluster that is or was followed was last reached.</summary>
     public ImmutableSortedDictionary<string, ClusterContact> Contacts { get; init; } = ImmutableSortedDictionary.Create<string, ClusterContact>(StringComparer.Ordinal);
 
+    /// <summary>Upgrades, by id; those that ended among them.</summary>
+    public ImmutableSortedDictionary<string, Rollout> Rollouts { get; init; } = ImmutableSortedDictionary.Create<string, Rollout>(StringComparer.Ordinal);
+
+    /// <summary>By host: what an upgrade wants it to run. Read it by <see cref="DesiredVersionOf"/>.</summary>
+    public ImmutableDictionary<string, DesiredVersion> DesiredVersions { get; init; } = ImmutableDictionary<string, DesiredVersion>.Empty;
+
     /// <summary>The host of each Installation in <see cref="Installations"/>, by the Installation's id.</summary>
     public ImmutableDictionary<string, string> HostByInstallation { get; init; } = ImmutableDictionary<string, string>.Empty;
 
@@ -92,6 +98,9 @@ public sealed record Snapshot
     /// <summary>The cluster that the host's profile names, or null.</summary>
     public Cluster? ClusterOf(string host) =>
         Hosts.GetValueOrDefault(host)?.Spec.Profile is { } profile && Profiles.GetValueOrDefault(profile)?.Spec.Cluster is { } cluster ? Clusters.GetValueOrDefault(cluster) : null;
+
+    /// <summary>The version of Kubernetes the host is to run: what its last upgrade wanted, or its cluster's; null without a cluster.</summary>
+    public string? DesiredVersionOf(string host) => DesiredVersions.GetValueOrDefault(host)?.Version ?? ClusterOf(host)?.Spec.KubernetesVersion;
 
     /// <summary>The host's node, with the time it is from when its cluster cannot be reached; null when none was ever seen.</summary>
     public HostNode? NodeOf(string host) =>

@@ -162,6 +162,18 @@ public sealed class StateEditor
         writes[new(RecordKind.ClusterContact, contact.Cluster)] = contact;
     }
 
+    public void Put(Rollout rollout)
+    {
+        Snapshot = Snapshot with { Rollouts = Snapshot.Rollouts.SetItem(rollout.Id, rollout) };
+        writes[new(RecordKind.Rollout, rollout.Id)] = rollout;
+    }
+
+    public void Put(DesiredVersion version)
+    {
+        Snapshot = Snapshot with { DesiredVersions = Snapshot.DesiredVersions.SetItem(version.Host, version) };
+        writes[new(RecordKind.DesiredVersion, version.Host)] = version;
+    }
+
     /// <summary>Raises an alert, or counts it once more when it is raised already.</summary>
     public void Raise(Alert alert)
     {
@@ -256,10 +268,12 @@ public sealed class StateEditor
             HostByInstallation = installation is null ? Snapshot.HostByInstallation : Snapshot.HostByInstallation.Remove(installation.Id),
             HostReports = Snapshot.HostReports.Remove(name),
             Nodes = Snapshot.Nodes.Remove(name),
+            DesiredVersions = Snapshot.DesiredVersions.Remove(name),
         };
         writes[new(RecordKind.Host, name)] = null;
         writes[new(RecordKind.HostReport, name)] = null;
         writes[new(RecordKind.Node, name)] = null;
+        writes[new(RecordKind.DesiredVersion, name)] = null;
         foreach (var alert in Snapshot.Alerts.Values.Where(a => a.Host == name).ToList())
             Lower(alert.Id);
     }
@@ -333,6 +347,8 @@ internal enum RecordKind
     Cluster,
     Node,
     ClusterContact,
+    Rollout,
+    DesiredVersion,
 }
 
 /// <summary>The key of one stored record.</summary>

@@ -147,11 +147,16 @@ internal sealed class KubeApi : IAsyncDisposable
     public Task ReadyAsync(string name, string version = "v1.34.2", string address = "10.0.0.11") => ReportAsync(name, "True", "KubeletReady", "kubelet is posting ready status", address, version);
 
     /// <param name="owner">Such as <c>ReplicaSet</c>; null for a pod that nobody makes again.</param>
-    public Task PodAsync(string name, string node, string? owner, int grace = 0, string app = "web") => CreateAsync("api/v1/namespaces/default/pods", $$"""
-        {"apiVersion":"v1","kind":"Pod","metadata":{"name":"{{name}}","labels":{"app":"{{app}}"},
-         "ownerReferences":[{{(owner is null ? "" : $$"""{"apiVersion":"apps/v1","kind":"{{owner}}","name":"of-it","uid":"{{Guid.NewGuid()}}","controller":true}""")}}]},
-         "spec":{"nodeName":"{{node}}","terminationGracePeriodSeconds":{{grace}},"containers":[{"name":"c","image":"example.com/c"}]} }
-        """);
+    public async Task PodAsync(string name, string node, string? owner, int grace = 0, string app = "web")
+    {
+        await CreateAsync("api/v1/namespaces/default/pods", $$"""
+            {"apiVersion":"v1","kind":"Pod","metadata":{"name":"{{name}}","labels":{"app":"{{app}}"},
+             "ownerReferences":[{{(owner is null ? "" : $$"""{"apiVersion":"apps/v1","kind":"{{owner}}","name":"of-it","uid":"{{Guid.NewGuid()}}","controller":true}""")}}]},
+             "spec":{"nodeName":"{{node}}","terminationGracePeriodSeconds":{{grace}},"containers":[{"name":"c","image":"example.com/c"}]} }
+            """);
+        // As its kubelet would: a pod that does not run yet is no disruption, and no budget protects it.
+        await PatchAsync($"api/v1/namespaces/default/pods/{name}/status", """{"status":{"phase":"Running"}}""");
+    }
 
     public async Task<IReadOnlyList<string>> PodsAsync(string node) =>
         [.. (await GetAsync($"api/v1/pods?fieldSelector=spec.nodeName%3D{node}"))["items"]!.AsArray().Select(p => p!["metadata"]!["name"]!.GetValue<string>()).Order(StringComparer.Ordinal)];

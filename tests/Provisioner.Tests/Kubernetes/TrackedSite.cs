@@ -65,6 +65,16 @@ internal sealed class TrackedSite : IAsyncDisposable
         await StartApplianceAsync(null);
     }
 
+    /// <summary>The image's files, as an import leaves them in the record.</summary>
+    public Task ImportImageAsync() => Appliance.Writer.ChangeAsync(editor => editor.Put(editor.Snapshot.Images["ubuntu"] with
+    {
+        Status = new Provisioner.Images.ImageStatus
+        {
+            Files = [new("casper/vmlinuz", 1, new string('a', 64), Provisioner.Boot.CpuArchitecture.X64), new("casper/initrd", 2, new string('b', 64), null)],
+            ImportedAt = DateTimeOffset.UnixEpoch,
+        },
+    }));
+
     public HostNode? Node(string host) => Appliance.Snapshot.NodeOf(host);
 
     public async Task<string> StateAsync(string host) => (await Appliance.GetAsync($"hosts/{host}"))["status"]!["state"]!.GetValue<string>();
