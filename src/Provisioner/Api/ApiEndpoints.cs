@@ -15,6 +15,8 @@ internal static class ApiEndpoints
         api.MapImages();
         api.MapArtifacts();
         api.MapAws();
+        api.MapNodes();
+        api.MapUpgrades();
         api.MapStatus();
     }
 }

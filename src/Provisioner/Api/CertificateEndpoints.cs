@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using Provisioner.Certificates;
 using Provisioner.Certificates.Keys;
+using Provisioner.Kubernetes;
 using Provisioner.Resources;
 using Provisioner.Storage;
 
@@ -28,6 +29,10 @@ internal static class CertificateEndpoints
     private sealed record RetireBody
     {
         public RevocationReason Reason { get; init; } = RevocationReason.CessationOfOperation;
+
+        public bool Force { get; init; }
+
+        public TimeSpan Timeout { get; init; } = Retirement.DefaultTimeout;
     }
 
     private sealed record TokenBody
@@ -80,17 +85,7 @@ internal static class CertificateEndpoints
             await lists.RefreshAsync(force: false, CancellationToken.None);
             return Json.Answer(Revoked(revoked, lists, state.Snapshot, time.GetUtcNow()));
         });
-        api.MapPost("/hosts/{name}/retire", async (string name, HttpContext context, StateWriter writer, RevocationLists lists, CurrentState state, TimeProvider time) =>
-        {
-            var body = await Bodies.ReadAsync(context, RetireShape);
-            _ = ResourceEndpoints.Find(ResourceKind.Host, name, state.Snapshot);
-            var actor = Caller.Name(context);
-            var host = await writer.ChangeAsync(editor => CertificateChanges.Retire(editor, name, body.Reason, actor), context.RequestAborted);
-            await lists.RefreshAsync(force: false, CancellationToken.None);
-            var answer = Revoked([.. state.Snapshot.CertificatesOf(name).Where(c => c.RevokedAt == host.RetiredAt)], lists, state.Snapshot, time.GetUtcNow());
-            answer["retiredAt"] = Json.At(host.RetiredAt);
-            return Json.Answer(answer);
-        });
+        api.MapPost("/hosts/{name}/retire", RetireAsync);
         api.MapPost("/hosts/{name}/token", async (string name, HttpContext context, StateWriter writer, CurrentState state) =>
         {
             var body = await Bodies.ReadAsync(context, TokenShape);
@@ -117,6 +112,46 @@ internal static class CertificateEndpoints
             var actor = Caller.Name(context);
             return await writer.ChangeAsync(editor => Json.Answer(Json.Of(CertificateChanges.Dismiss(editor, id, actor))), context.RequestAborted);
         });
+    }
+
+    // All at once for a program, step by step for whoever asks for events: emptying a node can take minutes.
+    private static async Task<IResult> RetireAsync(string name, HttpContext context, Retirement retirement, RevocationLists lists, CurrentState state, TimeProvider time)
+    {
+        var body = await Bodies.ReadAsync(context, RetireShape);
+        _ = ResourceEndpoints.Find(ResourceKind.Host, name, state.Snapshot);
+        var steps = retirement.RunAsync(name, new RetireRequest(body.Reason, body.Force, body.Timeout, Caller.Name(context)), context.RequestAborted);
+        if (context.Request.Headers.Accept.Any(accept => accept?.Contains("text/event-stream", StringComparison.OrdinalIgnoreCase) == true))
+            return TypedResults.ServerSentEvents(TellAsync());
+        var told = new List<RetireStep>();
+        await foreach (var step in steps)
+            told.Add(step);
+        if (told is [.., { State: StepState.Failed } failed])
+            throw new ChangeRefusedException(RefusalKind.Conflict, $"{failed.Name}: {failed.Message}");
+        var answer = Ended();
+        answer["steps"] = new JsonArray([.. told.Where(t => t.State != StepState.Doing).Select(t => (JsonNode)Of(t))]);
+        return Json.Answer(answer);
+
+        async IAsyncEnumerable<string> TellAsync()
+        {
+            var failed = false;
+            await foreach (var step in steps)
+            {
+                failed = step.State == StepState.Failed;
+                yield return Of(step).ToJsonString(Json.Options);
+            }
+            if (!failed)
+                yield return Ended().ToJsonString(Json.Options);
+        }
+
+        JsonObject Ended()
+        {
+            var host = (Host)ResourceEndpoints.Find(ResourceKind.Host, name, state.Snapshot);
+            var answer = Revoked([.. state.Snapshot.CertificatesOf(name).Where(c => c.RevokedAt == host.RetiredAt)], lists, state.Snapshot, time.GetUtcNow());
+            answer["retiredAt"] = Json.At(host.RetiredAt);
+            return answer;
+        }
+
+        static JsonObject Of(RetireStep step) => new() { ["step"] = step.Name, ["state"] = Json.Word(step.State), ["message"] = step.Message };
     }
 
     private static async Task<IResult> RotateAsync(
@@ -259,6 +294,8 @@ internal static class CertificateEndpoints
     {
         var shape = new Shape<RetireBody>("retire", () => new RetireBody());
         shape.Default("reason", Values.OneOf("a reason", Reasons), b => b.Reason, (b, v) => b with { Reason = v }, "Why its certificates are revoked (RFC 5280 §5.3.1).");
+        shape.Default("force", Values.Boolean, b => b.Force, (b, v) => b with { Force = v }, "Delete pods that no controller makes again, and go on when the cluster cannot be reached.");
+        shape.Default("timeout", Values.DurationBetween(TimeSpan.FromSeconds(1), TimeSpan.FromDays(1), "a duration", "such as 10m, from 1s to 1d"), b => b.Timeout, (b, v) => b with { Timeout = v }, "How long emptying its node may take.");
         return shape;
     }
 

@@ -1,7 +1,9 @@
 using System.Text.Json.Nodes;
+using Provisioner.Clusters;
 using Provisioner.Events;
 using Provisioner.Hosts;
 using Provisioner.Images;
+using Provisioner.Kubernetes;
 using Provisioner.Resources;
 using Provisioner.Storage;
 
@@ -15,10 +17,10 @@ internal static class ResourceEndpoints
         api.MapPost("/apply", ApplyAsync);
         foreach (var kind in ResourceKind.All)
         {
-            api.MapGet($"/{kind.Plural}", (CurrentState state, EventLog events, TimeProvider time) =>
-                Json.Answer(Json.List(state.Snapshot.All(kind.Name).Select(resource => Write(resource, state.Snapshot, events, time)))));
-            api.MapGet($"/{kind.Plural}/{{name}}", (string name, CurrentState state, EventLog events, TimeProvider time) =>
-                Json.Answer(Write(Find(kind, name, state.Snapshot), state.Snapshot, events, time)));
+            api.MapGet($"/{kind.Plural}", (CurrentState state, EventLog events, NodeTracking tracking, TimeProvider time) =>
+                Json.Answer(Json.List(state.Snapshot.All(kind.Name).Select(resource => Write(resource, state.Snapshot, events, tracking, time)))));
+            api.MapGet($"/{kind.Plural}/{{name}}", (string name, CurrentState state, EventLog events, NodeTracking tracking, TimeProvider time) =>
+                Json.Answer(Write(Find(kind, name, state.Snapshot), state.Snapshot, events, tracking, time)));
             api.MapDelete($"/{kind.Plural}/{{name}}", (string name, HttpContext context, StateWriter writer, CurrentState state, ImageStore images) =>
                 DeleteAsync(kind, name, context, writer, state, images));
         }
@@ -61,7 +63,7 @@ internal static class ResourceEndpoints
         return Json.Answer(new JsonObject { ["kind"] = kind.Name, ["name"] = name, ["result"] = "deleted" });
     }
 
-    private static JsonObject Write(IResource resource, Snapshot snapshot, EventLog events, TimeProvider time)
+    private static JsonObject Write(IResource resource, Snapshot snapshot, EventLog events, NodeTracking tracking, TimeProvider time)
     {
         var json = ResourceWriter.ToJson(resource);
         if (resource is Host host)
@@ -70,7 +72,7 @@ internal static class ResourceEndpoints
             var installation = snapshot.Installations.GetValueOrDefault(host.Name);
             var certificate = snapshot.GoodCertificateOf(host.Name, now);
             var lastAnswered = events.LastAnswered(host);
-            var standing = HostStanding.Of(host, installation, lastAnswered, certificate?.IssuedAt, now, snapshot.Joins.GetValueOrDefault(host.Name));
+            var standing = HostStanding.Of(host, installation, lastAnswered, certificate?.IssuedAt, now, snapshot.Joins.GetValueOrDefault(host.Name), snapshot.NodeOf(host.Name));
             json["status"] = Json.WithoutNulls(new JsonObject
             {
                 ["state"] = standing.State.ToString(),
@@ -81,7 +83,12 @@ internal static class ResourceEndpoints
                 ["certificate"] = certificate is null ? null : Json.Of(certificate, snapshot, now),
                 ["installation"] = installation is null ? null : Json.Of(installation, now),
                 ["join"] = snapshot.Joins.GetValueOrDefault(host.Name) is { } join ? Json.Of(join, now) : null,
+                ["node"] = snapshot.NodeOf(host.Name) is { } node ? NodeEndpoints.Of(node, tracking.Find(node.Cluster)) : null,
             });
+        }
+        else if (resource is Cluster cluster)
+        {
+            json["status"] = NodeEndpoints.StatusOf(cluster.Name, snapshot, tracking);
         }
         return json;
     }

@@ -11,6 +11,7 @@ using Provisioner.Certificates;
 using Provisioner.Images;
 using Provisioner.Installing;
 using Provisioner.Joining;
+using Provisioner.Kubernetes;
 using Provisioner.Networks;
 using Provisioner.Progress;
 using Provisioner.Seeds;
@@ -62,7 +63,8 @@ internal static class ApplianceHost
             })
             .AddBoot(new BootHttpOptions { Address = options.Http.Address.ToIPAddress(), Port = options.Http.Port }, options.Loaders)
             .AddTemplates(options.DataDirectory)
-            .AddInstalling();
+            .AddInstalling()
+            .AddKubernetes();
         builder.AddApi(options.SocketPath);
         var app = builder.Build();
         app.UseApi();

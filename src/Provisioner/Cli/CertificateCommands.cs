@@ -49,20 +49,36 @@ internal static class CertificateCommands
     {
         var host = new Argument<string>("HOST") { Description = "The host that leaves." };
         var reason = AuthorityCommands.Reason(RevocationReason.CessationOfOperation);
-        var command = new TeachingCommand("retire", "Take a host out of service: its certificates are revoked, it is not built or enrolled any more. Its history stays.",
+        var force = new Option<bool>("--force") { Description = "Delete pods that no controller makes again; revoke at once when the cluster cannot be reached." };
+        var timeout = ResourceCommands.Duration("--timeout", "How long emptying its node may take; 10m unless said otherwise.", "10m", "such as 10m, from 1s to 1d");
+        var command = new TeachingCommand("retire", "Take a host out of service: its node is emptied and deleted, its certificates are revoked, it is not built or enrolled any more. Its history stays.",
             "provisioner retire web-1",
-            "provisioner retire web-1 --reason keyCompromise     # stolen")
+            "provisioner retire web-1 --timeout 30m               # its pods take long to move",
+            "provisioner retire web-1 --reason keyCompromise --force     # stolen")
         {
-            host, reason,
+            host, reason, force, timeout,
         };
         command.SetAction(async (parsed, cancellation) =>
         {
             using var api = connect(parsed);
             var name = parsed.GetValue(host)!;
-            var answer = await api.PostAsync($"hosts/{ApiClient.Escape(name)}/retire", new JsonObject { ["reason"] = parsed.GetValue(reason) }, cancellation);
-            screen.Output.WriteLine($"{name} is retired since {answer.At("retiredAt")}.");
-            AuthorityCommands.WriteRevoked(screen, answer);
-            return CommandLine.Done;
+            var body = new JsonObject { ["reason"] = parsed.GetValue(reason), ["force"] = parsed.GetValue(force) };
+            if (parsed.GetValue(timeout) is { } limit)
+                body["timeout"] = limit;
+            await foreach (var step in api.FollowAsync($"hosts/{ApiClient.Escape(name)}/retire", body, cancellation))
+            {
+                if (step["step"] is null)
+                {
+                    screen.Output.WriteLine($"{name} is retired since {step.At("retiredAt")}.");
+                    AuthorityCommands.WriteRevoked(screen, step);
+                    return CommandLine.Done;
+                }
+                if (step.At("state") == "failed")
+                    throw new CommandFailedException($"{step.At("step")}: {step.At("message")}");
+                screen.Output.WriteLine($"{step.At("step"),-12} {(step.At("state") is "doing" ? "" : $"{step.At("state")}: ")}{step.At("message")}");
+                await screen.Output.FlushAsync(cancellation);
+            }
+            throw new CommandFailedException("the service stopped in the middle of it; the same command goes on.");
         });
         return command;
     }

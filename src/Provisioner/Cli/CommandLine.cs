@@ -65,6 +65,8 @@ internal static class CommandLine
             .Concat(HostCommands.Create(screen, connect))
             .Append(EventsCommand.Create(screen, connect))
             .Concat(CertificateCommands.Create(screen, connect))
+            .Concat(NodeCommands.Create(screen, connect))
+            .Concat(UpgradeCommands.Create(screen, connect))
             .Append(AuthorityCommands.Create(screen, connect))
             .Append(ImageCommands.Create(screen, connect))
             .Append(CacheCommands.Create(screen, connect))

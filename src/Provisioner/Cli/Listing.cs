@@ -51,7 +51,20 @@ internal sealed record Listing(string Singular, string Plural, string Short, str
         new("cluster", "clusters", "c", "There is no cluster yet. One names its region: provisioner apply -f cluster.yaml",
         [
             new("NAME", "metadata.name"), new("REGION", "spec.region"), new("VERSION", "spec.kubernetesVersion"), new("CREDENTIALS", "spec.credentialProvider"),
-            new("CNI", "spec.cni"), new("ACCESS", "spec.endpointAccess", true), new("NODES", "spec.remoteNodeNetworks", true), new("ENDPOINT", "spec.endpoint", true),
+            new("CNI", "spec.cni"), new("FOLLOWED", (json, _) => json.At("status.connected") == "true" ? "yes" : json.At("status.followed") == "true" ? "unreachable" : "no"), new("REASON", "status.reason", true), new("ACCESS", "spec.endpointAccess", true), new("NODES", "spec.remoteNodeNetworks", true), new("ENDPOINT", "spec.endpoint", true),
+        ]),
+        new("node", "nodes", "no", "No cluster shows a node yet: provisioner get clusters says whether it is followed",
+        [
+            new("NODE", "name"), new("HOST", (json, _) => json.At("host") is { Length: > 0 } host ? host : "(unknown here)"), new("CLUSTER", "cluster"),
+            new("STATE", (json, _) => json.At("lastKnownAt").Length > 0 ? $"{json.At("state")} (last known)" : json.At("state")),
+            new("SINCE", (json, time) => Words.Age(json.At("since"), time)), new("VERSION", "version"), new("ADDRESS", "address"),
+            new("CREDENTIALS", "credentialProvider", true), new("SERVING", (json, _) => json["pendingServingRequests"] is null ? "" : "pending", true), new("PROVIDER ID", "providerId", true),
+            new("WHY", (json, _) => string.Join("; ", new[] { json.At("reason"), json.At("problem") }.Where(t => t.Length > 0)), true),
+        ]),
+        new("upgrade", "upgrades", "up", "Nothing was upgraded yet: provisioner upgrade PROFILE --to VERSION",
+        [
+            new("UPGRADE", "id"), new("STATE", "state"), new("TO", "version"), new("CLUSTER", "cluster"), new("DONE", (json, _) => $"{json.At("done")}/{json.At("of")}"),
+            new("BEGUN", (json, time) => Words.Age(json.At("startedAt"), time)), new("HOW", "method", true), new("BECAUSE", "reason", true), new("BY", "actor", true),
         ]),
         new("discovered", "discovered", "d", "No unknown machine has asked yet.",
         [

@@ -17,6 +17,9 @@ public enum EventSource
 
     /// <summary>What an installer said of itself, by a report or by syslog.</summary>
     Installer,
+
+    /// <summary>What a cluster shows of its nodes.</summary>
+    Cluster,
 }
 
 public enum EventOutcome

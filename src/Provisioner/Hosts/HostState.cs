@@ -1,4 +1,5 @@
 using Provisioner.Joining;
+using Provisioner.Kubernetes;
 using Provisioner.Progress;
 
 namespace Provisioner.Hosts;
@@ -27,6 +28,18 @@ public enum HostState
     /// <summary>It is on its way into its cluster.</summary>
     Joining,
 
+    /// <summary>Its node is in the cluster and was never Ready: it waits for its kubelet, or for the pod network.</summary>
+    Joined,
+
+    /// <summary>Its node is Ready.</summary>
+    Ready,
+
+    /// <summary>Its kubelet reports, and says that it is not ready.</summary>
+    NotReady,
+
+    /// <summary>Its node was Ready, and is gone or not heard of any more.</summary>
+    Lost,
+
     /// <summary>A stage failed, or the window ended in the middle of one.</summary>
     Failed,
 
@@ -47,7 +60,9 @@ public sealed record HostStanding(HostState State, string? Stage = null, string?
     /// <param name="lastAnswered">When a boot question of the host was last answered (<see cref="Events.EventLog.LastAnswered"/>).</param>
     /// <param name="enrolledAt">When its certificate was issued; null without one that is neither revoked nor over.</param>
     /// <param name="join">How far it is on its way into its cluster.</param>
-    public static HostStanding Of(Host host, Installation? installation, DateTimeOffset? lastAnswered, DateTimeOffset? enrolledAt, DateTimeOffset now, HostJoin? join = null)
+    /// <param name="node">Its node (<see cref="Storage.Snapshot.NodeOf"/>); null when none was ever seen.</param>
+    public static HostStanding Of(
+        Host host, Installation? installation, DateTimeOffset? lastAnswered, DateTimeOffset? enrolledAt, DateTimeOffset now, HostJoin? join = null, HostNode? node = null)
     {
         if (host.RetiredAt is { } retired)
             return new(HostState.Retired, Reason: $"since {retired:u}");
@@ -55,19 +70,24 @@ public sealed record HostStanding(HostState State, string? Stage = null, string?
         {
             if (built.BuildsAt(now))
                 return Building(built, lastAnswered, now);
-            if (built.RunsAt(now) && !built.Stages.IsEmpty)
-                return InMemory(built, enrolledAt, join, now);
             if (built.InstalledAt is null && built.ClosedAt is null && now >= built.ClosesAt && !built.Stages.IsEmpty)
             {
                 return new(HostState.Failed, built.Stages[^1].Name,
                     $"the window ended at {built.ClosesAt:u} in the middle of it{(built.Stages[^1].Message is { } said ? $"; last: {said}" : "")}");
             }
+        }
+        if (node is not null && OfNode(node, installation) is { } inCluster)
+            return inCluster;
+        if (installation is { EnrolOnly: false } done)
+        {
+            if (done.RunsAt(now) && !done.Stages.IsEmpty)
+                return InMemory(done, enrolledAt, join, now);
             // A certificate of before is that of the system which was overwritten.
-            if (built.InstalledAt is { } installed && (enrolledAt is null || enrolledAt < built.OpenedAt))
+            if (done.InstalledAt is { } installed && (enrolledAt is null || enrolledAt < done.OpenedAt))
             {
-                return new(HostState.Installed, Reason: $"since {installed:u}; " + (built.MayEnrolAt(now) ? $"it has not enrolled yet and may until {built.ClosesAt:u}"
-                    : built.ClosedBecause == Installation.Cancelled ? "its enrolment was cancelled"
-                    : $"it did not enrol before its window ended at {built.ClosesAt:u}: 'provisioner token {host.Name}' gives it another chance"));
+                return new(HostState.Installed, Reason: $"since {installed:u}; " + (done.MayEnrolAt(now) ? $"it has not enrolled yet and may until {done.ClosesAt:u}"
+                    : done.ClosedBecause == Installation.Cancelled ? "its enrolment was cancelled"
+                    : $"it did not enrol before its window ended at {done.ClosesAt:u}: 'provisioner token {host.Name}' gives it another chance"));
             }
         }
         return enrolledAt is null ? new(HostState.Registered) : Certified(join, installation is { EnrolOnly: false } ? installation.OpenedAt : default, now);
@@ -94,6 +114,28 @@ public sealed record HostStanding(HostState State, string? Stage = null, string?
         return now - heard > Stages.LimitOf(current.Name)
             ? new(HostState.Stalled, current.Name, $"nothing was heard since {heard:u}; usually {Stages.CauseOf(current.Name)}")
             : new(HostState.Booting, current.Name, current.Message);
+    }
+
+    // Null when the cluster has nothing to say of the host as it is now: its node was taken out, or is from before the host was built anew.
+    private static HostStanding? OfNode(HostNode node, Installation? installation)
+    {
+        if (installation is { EnrolOnly: false } built && node.Since < (built.Diskless && !built.Stages.IsEmpty ? built.Stages[0].StartedAt : built.InstalledAt))
+            return null;
+        HostState? state = node.State switch
+        {
+            NodeState.Joined or NodeState.WaitingForCni => HostState.Joined,
+            NodeState.Ready => HostState.Ready,
+            NodeState.NotReady => HostState.NotReady,
+            NodeState.Unknown => node.ReadyAt is null ? HostState.NotReady : HostState.Lost,
+            NodeState.Lost => HostState.Lost,
+            _ => null,
+        };
+        if (state is not { } known)
+            return null;
+        var reason = node.Problem is { } problem ? node.Reason is null ? problem : $"{node.Reason}; {problem}" : node.Reason;
+        return node.LastKnownAt is { } at
+            ? new(known, Reason: $"last known at {at:u}, because its cluster cannot be reached{(reason is null ? "" : $"; then: {reason}")}")
+            : new(known, Reason: reason);
     }
 
     private static HostStanding Building(Installation installation, DateTimeOffset? lastAnswered, DateTimeOffset now)

@@ -18,7 +18,7 @@ internal sealed class JoinAnswers(CurrentState state, ArtifactCatalogue artifact
 
     /// <param name="endpoint">Where the host reaches the boot plane, which serves the artifacts.</param>
     public async Task<string> WriteAsync(JoinPlan plan, BootEndpoint endpoint, CancellationToken cancellation) =>
-        Write(plan, endpoint, plan.Cluster is { } cluster ? await RegistryAsync(cluster, cancellation) : UsualRegistry, state.Snapshot.Joins.GetValueOrDefault(plan.Host.Name)?.DesiredVersion);
+        Write(plan, endpoint, plan.Cluster is { } cluster ? await RegistryAsync(cluster, cancellation) : UsualRegistry, state.Snapshot.DesiredVersionOf(plan.Host.Name));
 
     /// <summary>The lines. Pure.</summary>
     public static string Write(JoinPlan plan, BootEndpoint endpoint, string registry, string? desired)

@@ -9,6 +9,7 @@ using Provisioner.Events;
 using Provisioner.Hosts;
 using Provisioner.Images;
 using Provisioner.Joining;
+using Provisioner.Kubernetes;
 using Provisioner.Networks;
 using Provisioner.Profiles;
 using JsonException = System.Text.Json.JsonException;
@@ -131,6 +132,10 @@ internal sealed class LiteDbStore : IStore
                 HostReports = empty.HostReports.AddRange(Load<HostReport>(db, HostReports).Where(r => hosts.ContainsKey(r.Host)).Select(r => KeyValuePair.Create(r.Host, r))),
                 Joins = empty.Joins.AddRange(Load<HostJoin>(db, HostJoins).Where(j => hosts.ContainsKey(j.Host)).Select(j => KeyValuePair.Create(j.Host, j))),
                 Findings = empty.Findings.AddRange(Load<HostFindings>(db, Findings).Where(f => hosts.ContainsKey(f.Host)).Select(f => KeyValuePair.Create(f.Host, f))),
+                Nodes = empty.Nodes.AddRange(Load<HostNode>(db, Nodes).Where(n => hosts.ContainsKey(n.Host)).Select(n => KeyValuePair.Create(n.Host, n))),
+                Contacts = empty.Contacts.AddRange(Load<ClusterContact>(db, Contacts).Select(c => KeyValuePair.Create(c.Cluster, c))),
+                Rollouts = empty.Rollouts.AddRange(Load<Rollout>(db, Rollouts).Select(r => KeyValuePair.Create(r.Id, r))),
+                DesiredVersions = empty.DesiredVersions.AddRange(Load<DesiredVersion>(db, DesiredVersions).Where(v => hosts.ContainsKey(v.Host)).Select(v => KeyValuePair.Create(v.Host, v))),
                 Alerts = empty.Alerts.AddRange(Load<Alert>(db, Alerts).Select(a => KeyValuePair.Create(a.Id, a))),
             };
         }
@@ -256,7 +261,8 @@ internal sealed class LiteDbStore : IStore
     private const string Hosts = "hosts", Profiles = "profiles", Images = "images", Networks = "networks",
         Discovered = "discovered", Installations = "installations", Leases = "leases", Events = "events", MetaName = "meta",
         Authorities = "authorities", Certificates = "certificates", HostReports = "hostReports", Alerts = "alerts", Clusters = "clusters",
-        HostJoins = "hostJoins", Findings = "findings";
+        HostJoins = "hostJoins", Findings = "findings",
+        Nodes = "nodes", Contacts = "clusterContacts", Rollouts = "rollouts", DesiredVersions = "desiredVersions";
 
     // What the journal keeps as well.
     private static readonly RecordKind[] JournaledKinds = [RecordKind.Authority, RecordKind.Certificate];
@@ -276,6 +282,10 @@ internal sealed class LiteDbStore : IStore
         RecordKind.Cluster => Clusters,
         RecordKind.HostJoin => HostJoins,
         RecordKind.HostFindings => Findings,
+        RecordKind.Node => Nodes,
+        RecordKind.ClusterContact => Contacts,
+        RecordKind.Rollout => Rollouts,
+        RecordKind.DesiredVersion => DesiredVersions,
         _ => Leases,
     };
 

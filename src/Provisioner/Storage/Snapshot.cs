@@ -5,6 +5,7 @@ using Provisioner.Events;
 using Provisioner.Hosts;
 using Provisioner.Images;
 using Provisioner.Joining;
+using Provisioner.Kubernetes;
 using Provisioner.Networks;
 using Provisioner.Profiles;
 using Provisioner.Protocols;
@@ -70,6 +71,18 @@ public sealed record Snapshot
     /// <summary>What was last found on each host before it joined.</summary>
     public ImmutableDictionary<string, HostFindings> Findings { get; init; } = ImmutableDictionary<string, HostFindings>.Empty;
 
+    /// <summary>The node of each host, as its cluster last showed it; also of those whose node is gone. Read it by <see cref="NodeOf"/>.</summary>
+    public ImmutableDictionary<string, HostNode> Nodes { get; init; } = ImmutableDictionary<string, HostNode>.Empty;
+
+    /// <summary>How each cluster that is or was followed was last reached.</summary>
+    public ImmutableSortedDictionary<string, ClusterContact> Contacts { get; init; } = ImmutableSortedDictionary.Create<string, ClusterContact>(StringComparer.Ordinal);
+
+    /// <summary>Upgrades, by id; those that ended among them.</summary>
+    public ImmutableSortedDictionary<string, Rollout> Rollouts { get; init; } = ImmutableSortedDictionary.Create<string, Rollout>(StringComparer.Ordinal);
+
+    /// <summary>By host: what an upgrade wants it to run. Read it by <see cref="DesiredVersionOf"/>.</summary>
+    public ImmutableDictionary<string, DesiredVersion> DesiredVersions { get; init; } = ImmutableDictionary<string, DesiredVersion>.Empty;
+
     /// <summary>The host of each Installation in <see cref="Installations"/>, by the Installation's id.</summary>
     public ImmutableDictionary<string, string> HostByInstallation { get; init; } = ImmutableDictionary<string, string>.Empty;
 
@@ -88,6 +101,19 @@ public sealed record Snapshot
     /// <summary>The latest Installation of that id, or null.</summary>
     public Installation? FindInstallation(string id) =>
         HostByInstallation.TryGetValue(id, out var host) ? Installations.GetValueOrDefault(host) : null;
+
+    /// <summary>The cluster that the host's profile names, or null.</summary>
+    public Cluster? ClusterOf(string host) =>
+        Hosts.GetValueOrDefault(host)?.Spec.Profile is { } profile && Profiles.GetValueOrDefault(profile)?.Spec.Cluster is { } cluster ? Clusters.GetValueOrDefault(cluster) : null;
+
+    /// <summary>The version of Kubernetes the host is to run: what its last upgrade wanted, or its cluster's; null without a cluster.</summary>
+    public string? DesiredVersionOf(string host) => DesiredVersions.GetValueOrDefault(host)?.Version ?? ClusterOf(host)?.Spec.KubernetesVersion;
+
+    /// <summary>The host's node, with the time it is from when its cluster cannot be reached; null when none was ever seen.</summary>
+    public HostNode? NodeOf(string host) =>
+        !Nodes.TryGetValue(host, out var node) ? null
+        : Contacts.GetValueOrDefault(node.Cluster) is { Connected: true } ? node
+        : node with { LastKnownAt = Contacts.GetValueOrDefault(node.Cluster)?.HeardAt is { } heard && heard > node.LastSeenAt ? heard : node.LastSeenAt };
 
     /// <summary>The host that owns the MAC address, or null.</summary>
     public Host? FindHost(MacAddress mac) =>

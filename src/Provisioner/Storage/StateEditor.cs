@@ -5,6 +5,7 @@ using Provisioner.Events;
 using Provisioner.Hosts;
 using Provisioner.Images;
 using Provisioner.Joining;
+using Provisioner.Kubernetes;
 using Provisioner.Networks;
 using Provisioner.Profiles;
 using Provisioner.Protocols;
@@ -162,6 +163,30 @@ public sealed class StateEditor
         writes[new(RecordKind.HostFindings, findings.Host)] = findings;
     }
 
+    public void Put(HostNode node)
+    {
+        Snapshot = Snapshot with { Nodes = Snapshot.Nodes.SetItem(node.Host, node) };
+        writes[new(RecordKind.Node, node.Host)] = node;
+    }
+
+    public void Put(ClusterContact contact)
+    {
+        Snapshot = Snapshot with { Contacts = Snapshot.Contacts.SetItem(contact.Cluster, contact) };
+        writes[new(RecordKind.ClusterContact, contact.Cluster)] = contact;
+    }
+
+    public void Put(Rollout rollout)
+    {
+        Snapshot = Snapshot with { Rollouts = Snapshot.Rollouts.SetItem(rollout.Id, rollout) };
+        writes[new(RecordKind.Rollout, rollout.Id)] = rollout;
+    }
+
+    public void Put(DesiredVersion version)
+    {
+        Snapshot = Snapshot with { DesiredVersions = Snapshot.DesiredVersions.SetItem(version.Host, version) };
+        writes[new(RecordKind.DesiredVersion, version.Host)] = version;
+    }
+
     /// <summary>Raises an alert, or counts it once more when it is raised already.</summary>
     public void Raise(Alert alert)
     {
@@ -257,11 +282,11 @@ public sealed class StateEditor
             HostReports = Snapshot.HostReports.Remove(name),
             Joins = Snapshot.Joins.Remove(name),
             Findings = Snapshot.Findings.Remove(name),
+            Nodes = Snapshot.Nodes.Remove(name),
+            DesiredVersions = Snapshot.DesiredVersions.Remove(name),
         };
-        writes[new(RecordKind.Host, name)] = null;
-        writes[new(RecordKind.HostReport, name)] = null;
-        writes[new(RecordKind.HostJoin, name)] = null;
-        writes[new(RecordKind.HostFindings, name)] = null;
+        foreach (var kind in new[] { RecordKind.Host, RecordKind.HostReport, RecordKind.HostJoin, RecordKind.HostFindings, RecordKind.Node, RecordKind.DesiredVersion })
+            writes[new(kind, name)] = null;
         foreach (var alert in Snapshot.Alerts.Values.Where(a => a.Host == name).ToList())
             Lower(alert.Id);
     }
@@ -284,10 +309,19 @@ public sealed class StateEditor
         writes[new(RecordKind.Network, name)] = null;
     }
 
+    /// <summary>Removes the cluster and forgets the nodes in it.</summary>
     public void RemoveCluster(string name)
     {
-        Snapshot = Snapshot with { Clusters = Snapshot.Clusters.Remove(name) };
+        var nodes = Snapshot.Nodes.Values.Where(n => n.Cluster == name).Select(n => n.Host).ToList();
+        Snapshot = Snapshot with { Clusters = Snapshot.Clusters.Remove(name), Contacts = Snapshot.Contacts.Remove(name), Nodes = Snapshot.Nodes.RemoveRange(nodes) };
         writes[new(RecordKind.Cluster, name)] = null;
+        writes[new(RecordKind.ClusterContact, name)] = null;
+        foreach (var host in nodes)
+        {
+            writes[new(RecordKind.Node, host)] = null;
+            Lower(NodeChanges.LostAlert(host));
+        }
+        Lower(NodeChanges.UnreachableAlert(name));
     }
 
     public void RemoveDiscovered(MacAddress mac)
@@ -326,6 +360,10 @@ internal enum RecordKind
     Cluster,
     HostJoin,
     HostFindings,
+    Node,
+    ClusterContact,
+    Rollout,
+    DesiredVersion,
 }
 
 /// <summary>The key of one stored record.</summary>

@@ -40,6 +40,9 @@ public sealed class ArchitectureTests
     public void Only_Aws_sees_the_AWS_SDK() => OnlyIn("Aws", "Amazon");
 
     [Fact]
+    public void Only_Kubernetes_sees_KubernetesClient() => OnlyIn("Kubernetes", "k8s");
+
+    [Fact]
     public void Protocols_reference_nothing_but_the_framework()
     {
         var framework = Path.GetDirectoryName(typeof(object).Assembly.Location)!;
@@ -81,7 +84,7 @@ public sealed class ArchitectureTests
     public void The_rules_see_what_they_are_about()
     {
         // A rule about a package that was not loaded would hold for ever.
-        foreach (var (package, folder) in new[] { ("LiteDB", "Storage"), ("YamlDotNet", "Resources"), ("HandlebarsDotNet", "Templates"), ("Net.Pkcs11Interop", "Certificates.Keys"), ("Tomlyn", "Joining"), ("Amazon", "Aws") })
+        foreach (var (package, folder) in new[] { ("LiteDB", "Storage"), ("YamlDotNet", "Resources"), ("HandlebarsDotNet", "Templates"), ("Net.Pkcs11Interop", "Certificates.Keys"), ("Tomlyn", "Joining"), ("Amazon", "Aws"), ("k8s", "Kubernetes") })
             Assert.Contains(Loaded.Types.Where(t => InFolder(t, folder)), t => t.Dependencies.Any(d => Within(d.Target.FullName, package)));
     }
 
