@@ -81,8 +81,13 @@ internal static class NetworkFiles
         {
             last["dhcp4"] = true;
             last["dhcp-identifier"] = "mac";
+            var own = new JsonObject();
             if (!network.Dns.IsEmpty)
-                last["dhcp4-overrides"] = new JsonObject { ["use-dns"] = false };
+                own["use-dns"] = false;
+            if (network.Mtu is not null)
+                own["use-mtu"] = false;
+            if (own.Count > 0)
+                last["dhcp4-overrides"] = own;
         }
         if (!network.Dns.IsEmpty || !network.SearchDomains.IsEmpty)
         {

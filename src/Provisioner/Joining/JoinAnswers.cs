@@ -18,9 +18,10 @@ internal sealed class JoinAnswers(CurrentState state, ArtifactCatalogue artifact
 
     /// <param name="endpoint">Where the host reaches the boot plane, which serves the artifacts.</param>
     public async Task<string> WriteAsync(JoinPlan plan, BootEndpoint endpoint, CancellationToken cancellation) =>
-        Write(plan, endpoint, plan.Cluster is { } cluster ? await RegistryAsync(cluster, cancellation) : UsualRegistry, state.Snapshot.DesiredVersionOf(plan.Host.Name));
+        Write(plan, endpoint, plan.Cluster is { } cluster ? await RegistryAsync(cluster, cancellation) : UsualRegistry, state.Snapshot.DesiredVersions.GetValueOrDefault(plan.Host.Name)?.Version);
 
     /// <summary>The lines. Pure.</summary>
+    /// <param name="desired">What an upgrade wants the host to run. That a cluster's version changed upgrades nobody: who upgrades drains first.</param>
     public static string Write(JoinPlan plan, BootEndpoint endpoint, string registry, string? desired)
     {
         var lines = new StringBuilder();
@@ -35,7 +36,7 @@ internal sealed class JoinAnswers(CurrentState state, ArtifactCatalogue artifact
         var architecture = plan.Host.Spec.Architecture == CpuArchitecture.Arm64 ? "arm64" : "amd64";
         Line("cluster", cluster.EksName);
         Line("region", spec.Region);
-        Line("kubernetes", spec.KubernetesVersion);
+        Line("kubernetes", desired ?? spec.KubernetesVersion);
         Line("provider", plan.Provider == CredentialProvider.Ssm ? "ssm" : "iam-ra");
         Line("nodeip", plan.NodeIp?.ToString());
         Line("nodenetworks", string.Join(' ', spec.RemoteNodeNetworks));

@@ -63,7 +63,7 @@ internal static class JoinChanges
     {
         var host = plan.Host.Name;
         var before = editor.Snapshot.Joins.GetValueOrDefault(host);
-        var join = (before ?? new HostJoin { Host = host, StartedAt = editor.Now }) with { NodeIp = plan.NodeIp, KubernetesVersion = plan.Cluster!.Spec.KubernetesVersion };
+        var join = (before ?? new HostJoin { Host = host, StartedAt = editor.Now }) with { NodeIp = plan.NodeIp, KubernetesVersion = editor.Snapshot.DesiredVersionOf(host) };
         if (activation is not null)
             join = join with { ActivationId = activation.Id, ActivationEndsAt = activation.ExpiresAt };
         if (join != before)

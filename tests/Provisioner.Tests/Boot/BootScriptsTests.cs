@@ -3,6 +3,8 @@ using Provisioner.Images;
 using Provisioner.Installing;
 using Provisioner.Protocols;
 using Provisioner.Templates;
+using Provisioner.Tests.Appliance;
+using Provisioner.Tests.Certificates.Keys;
 using static Provisioner.Tests.Boot.BootFixture;
 
 namespace Provisioner.Tests.Boot;
@@ -73,6 +75,50 @@ public sealed class BootScriptsTests
             .Installing("n1").Snapshot, Now);
         foreach (var script in new[] { scripts.Ipxe(intent, X64Mac, "http://10.77.0.1:8080", At), scripts.Grub(intent, X64Mac, At) })
             Assert.Contains(diskless ? "quiet mitigations=auto last" : "quiet last", script.Replace("'", "", StringComparison.Ordinal), StringComparison.Ordinal);
+    }
+
+    // Every character that registration takes, in every place of a word, and the longest words; and what it refuses but a file's name could hold.
+    [Fact]
+    public void GRUBs_own_parser_takes_every_script()
+    {
+        Tool.SkipWithout("/usr/bin/grub-script-check");
+        using var directory = new TemporaryDirectory();
+        var arguments = "-_.,:=/@+%~!*#[]()?^".SelectMany(c => new[] { $"x{c}y", $"x{c}", $"x{c}{c}", c == '#' ? "x#" : $"{c}x", c == '#' ? "x##" : $"{c}{c}" }).ToArray();
+        Assert.All(arguments, a => Assert.Null(Provisioner.Resources.Texts.KernelArgument(a)));
+        string[][] each = [.. arguments.Chunk(10), [new string('x', 256), new string('^', 256)], ["'", "''", "\"", "\\", "$x", "${x}", "$(x)", "`x`", ";", "&&", "|", "{", "}", "<", ">", "a\\'b", "ü", "--", "---", "if", "fi", "[", "]]"]];
+        var names = new List<string>();
+        void Write(string script)
+        {
+            names.Add($"{names.Count}.cfg");
+            File.WriteAllText(directory[names[^1]], script);
+        }
+
+        Write(scripts.FirstGrub());
+        foreach (var words in each)
+        {
+            var site = new BootFixture().WithHost("n1", h => h with { Boot = new BootOptions { KernelArguments = [.. words] } });
+            Write(scripts.Grub(BootDecider.Intend(X64Mac, site.Installing("n1").Snapshot, Now), X64Mac, At));
+        }
+        foreach (var name in (string[])["install", "install-many-initrds", "local-exit", "local-sanboot", "waiting", "blocked"])
+            Write(scripts.Grub(IntentOf(name), X64Mac, At));
+        var host = new BootFixture().Snapshot.Hosts["n1"];
+        foreach (var reason in (string[])["it's \"gone\"", "$(x) ${y} `z`", "a; b && c | d { e } # f", "\\", "'"])
+        {
+            Write(scripts.Grub(new BootIntent.Blocked(host, reason), X64Mac, At));
+            Write(scripts.Grub(new BootIntent.LocalDisk(host, LocalBoot.Exit, reason), X64Mac, At));
+        }
+        var file = "it's a $kernel; \"x\" && {y}.gz";
+        Write(scripts.Grub(BootDecider.Intend(X64Mac, new BootFixture().WithImage("debian-x64", i => i with
+        {
+            Spec = i.Spec with { Kernel = file, Initrd = [file] },
+            Status = i.Status with { Files = i.Status.Files.Add(new(file, 1, "dd", null)) },
+        }).Installing("n1").Snapshot, Now), X64Mac, At));
+
+        foreach (var name in names)
+            Tool.Run("/usr/bin/grub-script-check", directory[name]);
+
+        File.WriteAllText(directory["wrong.cfg"], "echo 'open\n");
+        Assert.NotEqual(0, Tool.Try("/usr/bin/grub-script-check", null, directory["wrong.cfg"]).Code);
     }
 
     private static BootIntent IntentOf(string name)
