@@ -23,8 +23,8 @@ internal static class PackageSource
         var (name, path) = Parts(text);
         return Texts.Name(name, 64) is not null ? "names no upstream after cache:"
             : name == ArtifactOptions.FilesName ? "is where single files are, and no repository"
-            : !ArtifactPath.TryParse($"{name}/{WithVariables(path, "x86_64", "9")}/x".Replace("//", "/", StringComparison.Ordinal), out _, out var wrong) ? $"is not in the cache: {wrong}"
             : path.Contains('%', StringComparison.Ordinal) ? "has a %; write the path as it is"
+            : !ArtifactPath.TryParse($"{name}/{WithVariables(path.Length == 0 ? "" : path + "/", "x86_64", "9")}x", out _, out var wrong) ? $"is not in the cache: {wrong}"
             : null;
     }
 
@@ -50,6 +50,6 @@ internal static class PackageSource
     /// <summary>Why the packages of that Profile cannot come from this appliance's cache; null when they can.</summary>
     public static string? WhyNotHere(string profile, InstallOptions options, IReadOnlyCollection<string> upstreams) =>
         CachedOf(options).FirstOrDefault(source => !upstreams.Contains(Parts(source).Upstream)) is { } missing
-            ? $"Profile {profile} takes packages from {missing}, and this appliance's artifacts.upstreams have no '{Parts(missing).Upstream}'; there are {string.Join(", ", upstreams.Order(StringComparer.Ordinal))}"
+            ? $"Profile {profile} takes packages from {missing}, and this appliance's artifacts.upstreams have no '{Parts(missing).Upstream}'; there {(upstreams.Count == 0 ? "are none" : $"are {string.Join(", ", upstreams.Order(StringComparer.Ordinal))}")}"
             : null;
 }

@@ -163,13 +163,39 @@ public sealed class OfflineTests : IDisposable
         Assert.Contains("package curl is not here: Profile worker installs it, and not all archives could be read", broken.Output, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task What_the_distributions_own_archive_has_not_is_a_failure()
+    {
+        await using var upstream = await UpstreamDouble.StartAsync();
+        var packages = Encoding.ASCII.GetBytes(string.Concat(new[] { "curl", "openssl", "ufw" }.Select(name => $"Package: {name}\nFilename: pool/{name}.deb\n\n")));
+        foreach (var name in (string[])["curl", "openssl", "ufw"])
+            upstream.Add($"ubuntu/pool/{name}.deb", Encoding.ASCII.GetBytes(name));
+        foreach (var pocket in (string[])["noble", "noble-updates", "noble-backports", "noble-security"])
+        {
+            var lists = new[] { "main", "restricted", "universe", "multiverse" }.Select(component => $"{component}/binary-amd64/Packages").ToList();
+            foreach (var list in lists)
+                upstream.Add($"ubuntu/dists/{pocket}/{list}", packages);
+            upstream.Add($"ubuntu/dists/{pocket}/InRelease", Encoding.ASCII.GetBytes($"SHA256:\n{string.Concat(lists.Select(list => $" {ArtifactSite.Sha256(packages)} {packages.Length} {list}\n"))}"));
+        }
+        await using var appliance = await RunningAppliance.StartAsync(artifacts: Options(upstream, UpstreamKind.Apt));
+        await ApplyAsync(appliance, "ubuntu", "24.04", null, install: "mirror: cache:up/ubuntu");
+
+        var outcome = await appliance.RunAsync("cache", "warm", "worker");
+
+        Assert.Equal(1, outcome.ExitCode);
+        Assert.Contains("up/ubuntu/pool/curl.deb is here: 4 B", outcome.Output, StringComparison.Ordinal);
+        Assert.Contains("package app failed: Profile worker installs it, and no archive of the Profile has it", outcome.Output, StringComparison.Ordinal);
+        // InRelease and four lists of four suites, three packages, the pinned file, and what is missing.
+        Assert.Equal("provisioner: 1 of 25 could not be fetched.", outcome.Error.Trim());
+    }
+
     private static ArtifactOptions Options(UpstreamDouble upstream, UpstreamKind kind)
     {
         upstream.Add("fw.bin", [7]);
         return ArtifactSite.Options(upstream, kind) with { Files = [new PinnedFile("fw.bin", new Uri(upstream.Url, "fw.bin"), ArtifactSite.Sha256([7]))] };
     }
 
-    private static async Task ApplyAsync(RunningAppliance appliance, string distribution, string version, string? repository, string more = "", string before = "")
+    private static async Task ApplyAsync(RunningAppliance appliance, string distribution, string version, string? repository, string more = "", string before = "", string install = "")
     {
         var (status, body) = await appliance.ApplyAsync($$"""
             {{before}}apiVersion: provisioner/v1
@@ -184,6 +210,7 @@ public sealed class OfflineTests : IDisposable
               image: system{{more.Replace(", ", "\n  ", StringComparison.Ordinal)}}
               install:
                 packages: [app]
+                {{install}}
                 {{(repository is null ? "" : $"repositories: [{{name: site, {repository}, key: \"-----BEGIN PGP PUBLIC KEY BLOCK-----\\n\\nmDMEZ\\n=abcd\\n-----END PGP PUBLIC KEY BLOCK-----\\n\"}}]")}}
             """);
         Assert.True(status is 200 or 201, body.ToJsonString());

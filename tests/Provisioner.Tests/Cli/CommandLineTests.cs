@@ -41,6 +41,21 @@ public sealed class CommandLineTests : IAsyncLifetime
         Assert.Contains("Host web-1 deleted", (await appliance.RunAsync("events", "web-1")).Succeeded(), StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task A_profile_with_another_sites_upstreams_is_told_before_the_host_boots()
+    {
+        BootFiles.WriteTo(directory["os"], BootFiles.Debian());
+        (await appliance.RunAsync("image", "import", directory["os"], "--name", "debian-12", "--distribution", "ubuntu", "--version", "24.04")).Succeeded();
+        File.WriteAllText(directory["site.yaml"], $"apiVersion: provisioner/v1\nkind: Profile\nmetadata: {{name: worker}}\nspec: {{image: debian-12, install: {{mirror: \"cache:elsewhere\"}}}}\n---\n{Site.Network}\n---\n{Site.Host}");
+        (await appliance.RunAsync("apply", "-f", directory["site.yaml"])).Succeeded();
+
+        var refused = await appliance.RunAsync("provision", "web-1");
+
+        Assert.Equal(1, refused.ExitCode);
+        Assert.Contains("Profile worker takes packages from cache:elsewhere, and this appliance's artifacts.upstreams have no 'elsewhere'; there are none", refused.Error, StringComparison.Ordinal);
+        Assert.Empty(appliance.Snapshot.Installations);
+    }
+
     [Theory]
     [InlineData("host")]
     [InlineData("HOSTS")]
