@@ -71,7 +71,7 @@ internal static class JoinChanges
         if (isNews)
         {
             Record(editor, host, EventOutcome.Answered, $"GET nodeconfig → 200, node address {plan.NodeIp}",
-                $"for Cluster {plan.Cluster.Name} by Profile {plan.Profile!.Name}{(activation is null ? ", by IAM Roles Anywhere" : $", by the activation {activation.Id}, which ends at {activation.ExpiresAt:u}")}");
+                $"for Cluster {plan.Cluster!.Name} by Profile {plan.Profile!.Name}{(activation is null ? ", by IAM Roles Anywhere" : $", by the activation {activation.Id}, which ends at {activation.ExpiresAt:u}")}");
         }
     }
 
