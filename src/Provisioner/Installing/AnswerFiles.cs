@@ -285,7 +285,7 @@ internal sealed partial class AnswerFiles(TemplateEngine templates, JoinFiles jo
     private string Checked(string template, Dictionary<string, object?> values, JsonObject meant)
     {
         var text = templates.Render(template, values);
-        var read = YamlTree.Read(text, out var mistakes);
+        var read = YamlTree.Read(text, meant, out var mistakes);
         if (mistakes.Count > 0)
             throw new TemplateException(template, $"gave YAML that is not right: {mistakes[0]}");
         if (read is not JsonObject && !(read is null && meant.Count == 0))

@@ -11,19 +11,30 @@ namespace Provisioner.Resources;
 internal static partial class YamlTree
 {
     /// <returns>The tree, or null when there are mistakes.</returns>
-    public static JsonNode? Read(string text, out IReadOnlyList<Mistake> mistakes)
+    public static JsonNode? Read(string text, out IReadOnlyList<Mistake> mistakes) => Read(text, outline: null, out mistakes);
+
+    /// <summary>The same, sooner where the text is as expected.</summary>
+    public static JsonNode? Read(string text, JsonNode expected, out IReadOnlyList<Mistake> mistakes)
+    {
+        // Nine tenths of an answer file are scripts in literal blocks, which a YAML parser reads character by character.
+        if (YamlOutline.Of(text, expected) is { } outline && Read(outline.Text, outline, out mistakes) is { } tree && outline.IsFilled)
+            return tree;
+        return Read(text, out mistakes);
+    }
+
+    private static JsonNode? Read(string text, YamlOutline? outline, out IReadOnlyList<Mistake> mistakes)
     {
         var reading = new Reading();
         var documents = new List<TextNode>();
         YamlText.Read(text, reading, documents.Add);
         if (documents.Count != 1 && reading.MistakesSoFar == 0)
             reading.Add(new TextPosition(1, 1), "", $"holds {documents.Count} documents", null, "one document");
-        var tree = documents.Count > 0 ? Tree(documents[0], "", reading) : null;
+        var tree = documents.Count > 0 ? Tree(documents[0], "", reading, outline) : null;
         mistakes = reading.Mistakes;
         return mistakes.Count == 0 ? tree : null;
     }
 
-    private static JsonNode? Tree(TextNode node, string path, Reading reading)
+    private static JsonNode? Tree(TextNode node, string path, Reading reading, YamlOutline? outline)
     {
         switch (node)
         {
@@ -37,25 +48,25 @@ internal static partial class YamlTree
                     else if (tree.ContainsKey(key.Text))
                         reading.Add(key.Position, at, $"the key '{key.Text}' is there twice", key.Text, "each key once");
                     else
-                        tree[key.Text] = Tree(value, at, reading);
+                        tree[key.Text] = Tree(value, at, reading, outline);
                 }
                 return tree;
             case TextNode.Sequence sequence:
                 var list = new JsonArray();
                 foreach (var item in sequence.Items)
-                    list.Add(Tree(item, $"{path}[{list.Count}]", reading));
+                    list.Add(Tree(item, $"{path}[{list.Count}]", reading, outline));
                 return list;
             case TextNode.Scalar scalar:
-                return Scalar(scalar, path, reading);
+                return Scalar(scalar, path, reading, outline);
             default:
                 return null;
         }
     }
 
-    private static JsonValue? Scalar(TextNode.Scalar scalar, string path, Reading reading)
+    private static JsonValue? Scalar(TextNode.Scalar scalar, string path, Reading reading, YamlOutline? outline)
     {
         if (!scalar.Plain)
-            return JsonValue.Create(scalar.Text);
+            return JsonValue.Create(outline?.Fill(scalar.Text) ?? scalar.Text);
         if (scalar.IsNull)
             return null;
         if (scalar.Text is "true" or "false")

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
@@ -11,10 +12,12 @@ namespace Provisioner.Resources;
 /// </summary>
 public static class YamlWriter
 {
+    private static readonly SearchValues<char> Usual = SearchValues.Create([.. Enumerable.Range(' ', '~' - ' ' + 1).Select(c => (char)c), '\n', '\t']);
+
     public static string Write(JsonNode node) => Write(node, 0).Append('\n').ToString();
 
     /// <summary>Each line that many columns to the right, the last without its end.</summary>
-    internal static string Block(JsonNode node, int indent) => Write(node, indent).ToString();
+    internal static StringBuilder Block(JsonNode node, int indent) => Write(node, indent);
 
     private static StringBuilder Write(JsonNode node, int indent)
     {
@@ -92,19 +95,19 @@ public static class YamlWriter
 
     // Several lines that stay readable as they are. The first says how far they are indented, so it must not begin with a blank; what
     // ends in more than one line feed, or holds a line of blanks alone, is left to the quotes.
-    private static bool IsLiteral(string value)
+    internal static bool IsLiteral(string value)
     {
         if (!value.Contains('\n', StringComparison.Ordinal) || value[0] is ' ' or '\n' or '\t' || value.EndsWith("\n\n", StringComparison.Ordinal))
             return false;
-        foreach (var c in value)
+        for (var rest = value.AsSpan(); rest.IndexOfAnyExcept(Usual) is >= 0 and var odd; rest = rest[(odd + 1)..])
         {
-            if (c is not ('\n' or '\t' or (>= ' ' and <= '~') or (> '\u00a0' and < '\ud800' and not ('\u2028' or '\u2029'))))
+            if (rest[odd] is not (> '\u00a0' and < '\ud800' and not ('\u2028' or '\u2029')))
                 return false;
         }
         // No other end of a line is left in it.
         foreach (var line in value.AsSpan().EnumerateLines())
         {
-            if (line.Length > 0 && line.IsWhiteSpace())
+            if (line.Length > 0 && line[0] is ' ' or '\t' && line.IsWhiteSpace())
                 return false;
         }
         return true;

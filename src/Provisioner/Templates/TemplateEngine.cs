@@ -57,7 +57,9 @@ public sealed class TemplateEngine
         {
             if (arguments.Length != 2 || !int.TryParse(arguments[0]?.ToString(), NumberStyles.None, CultureInfo.InvariantCulture, out var indent) || Tree(arguments[1]) is not { } tree)
                 throw new QuotingException("'yaml-block' takes a number of columns and a value");
-            writer.WriteSafeString(Quoting.YamlBlock(indent, tree));
+            // In pieces: one string of it would be among the large objects, which only a full collection frees.
+            foreach (var piece in Quoting.YamlBlock(indent, tree).GetChunks())
+                writer.WriteSafeString(piece.ToString());
         });
         // Text of another template, which quoted its own values. A plain value is refused: this is no way around the quotes.
         handlebars.RegisterHelper("include", (writer, _, arguments) =>

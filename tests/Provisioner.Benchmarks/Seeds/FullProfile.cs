@@ -12,9 +12,8 @@ internal static class FullProfile
     public static InstallOptions Options(bool diskless)
     {
         var full = AnswerFixture.Options("full");
-        return full with
+        return (diskless ? AnswerFixture.Diskless(full) : full) with
         {
-            Diskless = diskless,
             Disk = diskless ? null : new DiskOptions { Layout = DiskLayout.Lvm, Filesystem = RootFilesystem.Ext4, Match = new DiskMatch { Choose = DiskOrder.Largest, MinimumGiB = 100 } },
             Network = full.Network! with { Mode = AddressMode.Static, Bond = BondMode.Lacp, Vlan = 120, Mtu = 9000 },
         };
