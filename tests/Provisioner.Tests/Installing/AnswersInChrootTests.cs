@@ -398,7 +398,7 @@ public sealed class AnswersInChrootTests(InstallerRoots roots) : IClassFixture<I
         }
     }
 
-    private static InstallPlan Plan(SeedContext context) => InstallPlan.Resolve(context.Host, context.Profile, context.Image, context.Network, out _)!;
+    private static InstallPlan Plan(SeedContext context) => InstallPlan.Resolve(context.Host, context.Profile, context.Image, context.Network, context.Cluster, out _)!;
 
     private static string Disks(string name) => name.Split('/')[1] switch { "lvm-tpm2" => "/dev/sdc", "mirror" => "/dev/sda /dev/sdc", "mirror-lvm-passphrase" => "/dev/sda /dev/sdb", _ => "/dev/sdb" };
 

@@ -196,7 +196,7 @@ public sealed class NetworkFilesTests
         var context = AnswerFixture.Context(AnswerFixture.Image(release, CpuArchitecture.X64),
             new InstallOptions { Network = network, Diskless = release.EndsWith("diskless", StringComparison.Ordinal) },
             host => host with { Install = new() { Network = new() { Address = Ipv4Address.Parse("192.0.2.21"), Prefix = 26, Gateway = Ipv4Address.Parse("192.0.2.1"), BondMembers = [.. host.MacAddresses.Take(2)] } } });
-        return InstallPlan.Resolve(context.Host, context.Profile, context.Image, context.Network, out _)!;
+        return InstallPlan.Resolve(context.Host, context.Profile, context.Image, context.Network, context.Cluster, out _)!;
     }
 
     private static string Repository([CallerFilePath] string here = "") => Path.GetFullPath(Path.Combine(Path.GetDirectoryName(here)!, "..", "..", ".."));

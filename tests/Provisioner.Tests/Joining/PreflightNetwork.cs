@@ -7,7 +7,7 @@ using Provisioner.Tests.Join;
 namespace Provisioner.Tests.Joining;
 
 /// <summary>What the preflight says of one thing.</summary>
-internal sealed record Finding(string Code, string State, string Found, string Breaks, string ToDo);
+internal sealed record PreflightLine(string Code, string State, string Found, string Breaks, string ToDo);
 
 /// <summary>
 /// A host's network in namespaces: the host, the router of its site, and the far side with a DNS server, an endpoint of a cluster, AWS and the
@@ -220,7 +220,7 @@ public sealed class PreflightNetwork : IAsyncLifetime
     }
 
     /// <summary>Runs the preflight on the host, with these programs before others and these settings beside its own.</summary>
-    internal async Task<List<Finding>> FindAsync(string checks, IReadOnlyDictionary<string, string>? answer = null, string shell = "dash", string before = "", params (string, string)[] environment)
+    internal async Task<List<PreflightLine>> FindAsync(string checks, IReadOnlyDictionary<string, string>? answer = null, string shell = "dash", string before = "", params (string, string)[] environment)
     {
         Put("answer", string.Concat((answer ?? Answer()).Select(line => $"{line.Key}={line.Value}\n")));
         // Mounts of 'ip netns exec' are its own, and gone with it.
@@ -238,7 +238,7 @@ public sealed class PreflightNetwork : IAsyncLifetime
         var findings = run.Said.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => line.Split('\t')).ToList();
         Assert.True(findings.Count > 0 && findings.TrueForAll(fields => fields.Length == 5), run.Said);
         Assert.Equal(findings.Exists(fields => fields[1] == "fail") ? 1 : 0, run.Exit);
-        return [.. findings.Select(fields => new Finding(fields[0], fields[1], fields[2], fields[3], fields[4]))];
+        return [.. findings.Select(fields => new PreflightLine(fields[0], fields[1], fields[2], fields[3], fields[4]))];
     }
 
     internal static string Script(string name) => Path.GetFullPath(Path.Combine(JoinHost.TemplateFile(""), "..", "..", "tests", "Provisioner.Tests", "Joining", name));

@@ -347,7 +347,7 @@ public sealed class PreflightTests(PreflightNetwork network) : IClassFixture<Pre
     }
 
     // The finding is there, and is the only one that is not right.
-    private async Task<Finding> AssertAsync(string check, string code, string state, string found, string breaks, string todo, IReadOnlyDictionary<string, string>? answer = null, params (string, string)[] environment)
+    private async Task<PreflightLine> AssertAsync(string check, string code, string state, string found, string breaks, string todo, IReadOnlyDictionary<string, string>? answer = null, params (string, string)[] environment)
     {
         network.SkipIfMissing();
         var findings = await network.FindAsync(check, answer, environment: environment);

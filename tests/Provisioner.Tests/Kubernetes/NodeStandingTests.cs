@@ -82,7 +82,7 @@ public sealed class NodeStandingTests
     {
         var host = new Host(new Metadata("web-1"), new HostSpec { MacAddresses = [new MacAddress(1)], Architecture = Provisioner.Boot.CpuArchitecture.X64 });
         var ready = NodeChanges.Next(null, "web-1", Node, Prod, null, Now);
-        HostState Of(HostNode? node, Installation? installation = null) => HostStanding.Of(host, installation, null, isEnrolled: true, Now, node).State;
+        HostState Of(HostNode? node, Installation? installation = null) => HostStanding.Of(host, installation, null, Now, Now, null, node).State;
         Assert.Equal(HostState.Enrolled, Of(null));
         Assert.Equal(HostState.Ready, Of(ready));
         Assert.Equal(HostState.Joined, Of(ready with { State = NodeState.WaitingForCni }));
@@ -91,7 +91,7 @@ public sealed class NodeStandingTests
         Assert.Equal(HostState.NotReady, Of(ready with { State = NodeState.Unknown, ReadyAt = null }));
         Assert.Equal(HostState.Lost, Of(ready with { State = NodeState.Lost }));
         Assert.Equal(HostState.Enrolled, Of(ready with { State = NodeState.Deleted }));
-        Assert.Contains("last known at", HostStanding.Of(host, null, null, true, Now, ready with { LastKnownAt = Now.AddHours(-2) }).Reason, StringComparison.Ordinal);
+        Assert.Contains("last known at", HostStanding.Of(host, null, null, Now, Now, null, ready with { LastKnownAt = Now.AddHours(-2) }).Reason, StringComparison.Ordinal);
 
         var installation = new Installation { Id = "1", Host = "web-1", Profile = "worker", Image = "i", OpenedAt = Now.AddMinutes(-30), ClosesAt = Now.AddHours(1) };
         Assert.Equal(HostState.Waiting, Of(ready, installation));
@@ -100,7 +100,7 @@ public sealed class NodeStandingTests
         // Its node is from before.
         Assert.Equal(HostState.Enrolled, Of(ready, closed with { InstalledAt = Now.AddMinutes(-5) }));
         Assert.Equal(HostState.Ready, Of(ready with { Since = Now.AddMinutes(-1) }, closed with { InstalledAt = Now.AddMinutes(-5) }));
-        Assert.Equal(HostState.Retired, HostStanding.Of(host with { RetiredAt = Now }, null, null, true, Now, ready).State);
+        Assert.Equal(HostState.Retired, HostStanding.Of(host with { RetiredAt = Now }, null, null, Now, Now, null, ready).State);
     }
 
     [Fact]
