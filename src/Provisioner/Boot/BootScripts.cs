@@ -1,5 +1,7 @@
 using System.Text;
+using Provisioner.Artifacts;
 using Provisioner.Images;
+using Provisioner.Installing;
 using Provisioner.Protocols;
 using Provisioner.Seeds;
 using Provisioner.Templates;
@@ -105,6 +107,7 @@ internal sealed class BootScripts(TemplateEngine templates, SeedContexts? seeds 
         if (image.Spec.InstallSource is not { } source)
             return null;
         var url = source.Contains("://", StringComparison.Ordinal) ? source
+            : PackageSource.IsCached(source) ? $"{httpRoot}{ArtifactPath.Prefix}{PackageSource.Below(source)}"
             : source == "." ? $"{httpRoot}/images/{image.Name}"
             : $"{httpRoot}/{PathOf(image.Name, source)}";
         return image.Spec.Family switch
