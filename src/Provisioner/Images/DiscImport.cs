@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Provisioner.Installing;
 using Provisioner.Resources;
 using Provisioner.Storage;
 
@@ -132,7 +133,7 @@ internal sealed class DiscImport(ImageStore store, StateWriter writer, CurrentSt
                 DistributionFamily.Ubuntu => $"{request.Name}.iso",
                 DistributionFamily.Rhel when !discRequest.BootOnly => ".",
                 // A tree that is not there any more would stop the installer in its second stage.
-                _ => spec.InstallSource?.Contains("://", StringComparison.Ordinal) == true ? spec.InstallSource : null,
+                _ => spec.InstallSource is { } set && (set.Contains("://", StringComparison.Ordinal) || PackageSource.IsCached(set)) ? spec.InstallSource : null,
             },
             Source = new ImageSource { Url = url, Sha256 = received.Sha256, Iso = url is null ? spec.Source?.Iso : null },
         };

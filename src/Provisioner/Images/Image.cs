@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Provisioner.Boot;
+using Provisioner.Installing;
 using Provisioner.Resources;
 
 namespace Provisioner.Images;
@@ -22,7 +23,7 @@ public sealed record Image(Metadata Metadata, ImageSpec Spec) : IResource
     public string? InstallSourceUrl(string httpRoot) => Spec.InstallSource switch
     {
         null => null,
-        { } source when source.Contains("://", StringComparison.Ordinal) => source,
+        { } source when source.Contains("://", StringComparison.Ordinal) || PackageSource.IsCached(source) => PackageSource.AddressOf(source, httpRoot),
         "." => $"{httpRoot}/images/{Name}",
         { } path => $"{httpRoot}/images/{Name}/{path}",
     };

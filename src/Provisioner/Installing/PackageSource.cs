@@ -39,6 +39,10 @@ internal static class PackageSource
     /// <summary>The path in the cache: <c>NAME/PATH</c>.</summary>
     public static string Below(string source) => Parts(source) is var (name, path) && path.Length > 0 ? $"{name}/{path}" : Parts(source).Upstream;
 
+    /// <summary>Where a host finds it: a URL as it is, what is in the cache at the appliance.</summary>
+    /// <param name="httpRoot">Where the boot plane is reached, such as <c>http://10.77.0.1:8080</c>.</param>
+    public static string AddressOf(string source, string httpRoot) => IsCached(source) ? $"{httpRoot}{ArtifactPath.Prefix}{Below(source)}" : source;
+
     /// <summary>As dnf fills in what stands in a repository's address (dnf.conf(5), "Repo Variables").</summary>
     public static string WithVariables(string path, string architecture, string release) => path
         .Replace("$basearch", architecture, StringComparison.Ordinal).Replace("$arch", architecture, StringComparison.Ordinal).Replace("$releasever", release, StringComparison.Ordinal);

@@ -36,15 +36,13 @@ internal sealed record SeedContext(
     /// <summary>Where the installer finds what it installs: a mirror where the image says so, its own files otherwise.</summary>
     public string Source => Image.InstallSourceUrl(Authority) ?? ImageRoot;
 
-
     /// <summary>The appliance as this host reaches it.</summary>
     public string ApplianceHost => new Uri(SeedRoot).Host;
 
     private string Authority => new Uri(SeedRoot).GetLeftPart(UriPartial.Authority);
 
     /// <summary>Where this host finds packages: a URL as it is, what is in the cache at the appliance.</summary>
-    public string AddressOf(string source) =>
-        PackageSource.IsCached(source) ? $"{Authority}{Artifacts.ArtifactPath.Prefix}{PackageSource.Below(source)}" : source;
+    public string AddressOf(string source) => PackageSource.AddressOf(source, Authority);
 }
 
 /// <summary>What only this host may know, and what it knows the appliance by.</summary>

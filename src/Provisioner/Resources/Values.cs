@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
 using Provisioner.Boot;
+using Provisioner.Installing;
 using Provisioner.Networks;
 using Provisioner.Protocols;
 
@@ -140,8 +141,8 @@ internal static class Values
 
     public static readonly ScalarKind<string> Url = OfText("a URL", "a URL such as https://example.com/os.iso, by http or https", Texts.WebAddress);
 
-    public static readonly ScalarKind<string> InstallSource = OfText("an install source", "a path inside the image, . for all of it, or a mirror's URL by http or https",
-        text => text == "." ? null : text.Contains("://", StringComparison.Ordinal) ? Texts.WebAddress(text) ?? Texts.KernelArgument(text) : Texts.RelativePath(text, 255));
+    public static readonly ScalarKind<string> InstallSource = OfText("an install source", "a path inside the image, . for all of it, a mirror's URL by http or https, or cache:NAME/PATH",
+        text => text == "." ? null : PackageSource.IsCached(text) ? PackageSource.Wrong(text) ?? Texts.KernelArgument(text) : text.Contains("://", StringComparison.Ordinal) ? Texts.WebAddress(text) ?? Texts.KernelArgument(text) : Texts.RelativePath(text, 255));
 
     public static readonly ScalarKind<string> Sha256 = new("a SHA-256 sum", "64 hexadecimal digits",
         (string text, out string value, out string? wrong) =>

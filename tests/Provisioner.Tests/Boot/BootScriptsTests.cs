@@ -48,6 +48,7 @@ public sealed class BootScriptsTests
     [Theory]
     [InlineData(DistributionFamily.Rhel, ".", "inst.repo=http://10.77.0.1:8080/images/debian-x64 ")]
     [InlineData(DistributionFamily.Rhel, "https://mirror.example.com/9/os", "inst.repo=https://mirror.example.com/9/os ")]
+    [InlineData(DistributionFamily.Rhel, "cache:rocky9/BaseOS/x86_64/os/", "inst.repo=http://10.77.0.1:8080/artifacts/rocky9/BaseOS/x86_64/os ")]
     [InlineData(DistributionFamily.Ubuntu, "debian-x64.iso", "url=http://10.77.0.1:8080/images/debian-x64/debian-x64.iso ")]
     [InlineData(DistributionFamily.Debian, "x", null)]
     public void The_installer_is_told_its_source_by_HTTP_even_where_iPXE_has_none(DistributionFamily family, string source, string? argument)

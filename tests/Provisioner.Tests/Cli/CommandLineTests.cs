@@ -45,7 +45,7 @@ public sealed class CommandLineTests : IAsyncLifetime
     public async Task A_profile_with_another_sites_upstreams_is_told_before_the_host_boots()
     {
         BootFiles.WriteTo(directory["os"], BootFiles.Debian());
-        (await appliance.RunAsync("image", "import", directory["os"], "--name", "debian-12", "--distribution", "ubuntu", "--version", "24.04")).Succeeded();
+        (await appliance.RunAsync("image", "import", directory["os"], "--name", "debian-12", "--distribution", "ubuntu", "--os-version", "24.04")).Succeeded();
         File.WriteAllText(directory["site.yaml"], $"apiVersion: provisioner/v1\nkind: Profile\nmetadata: {{name: worker}}\nspec: {{image: debian-12, install: {{mirror: \"cache:elsewhere\"}}}}\n---\n{Site.Network}\n---\n{Site.Host}");
         (await appliance.RunAsync("apply", "-f", directory["site.yaml"])).Succeeded();
 
