@@ -79,7 +79,6 @@ internal static class Json
         ["joinedAt"] = At(join.JoinedAt),
         ["nodeIp"] = join.NodeIp?.ToString(),
         ["kubernetesVersion"] = join.KubernetesVersion,
-        ["desiredVersion"] = join.DesiredVersion,
         ["activation"] = join.ActivationId,
         ["activationEndsAt"] = At(join.ActivationEndsAt),
         ["stages"] = Of(join.Stages, now),

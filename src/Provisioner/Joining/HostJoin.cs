@@ -29,9 +29,6 @@ public sealed record HostJoin
     /// <summary>The version of Kubernetes it was to be installed with when it was last given a NodeConfig.</summary>
     public string? KubernetesVersion { get; init; }
 
-    /// <summary>The version it is to be brought to; null when to none.</summary>
-    public string? DesiredVersion { get; init; }
-
     /// <summary>The Systems Manager activation made for it last. Its code is nowhere stored.</summary>
     public string? ActivationId { get; init; }
 

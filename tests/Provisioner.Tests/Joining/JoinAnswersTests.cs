@@ -4,6 +4,8 @@ using Provisioner.Boot;
 using Provisioner.Clusters;
 using Provisioner.Joining;
 using Provisioner.Protocols;
+using Provisioner.Tests.Appliance;
+using Provisioner.Tests.Artifacts;
 
 namespace Provisioner.Tests.Joining;
 
@@ -40,10 +42,10 @@ public sealed class JoinAnswersTests
     {
         var plan = JoinSite.Plan(h => h with { Architecture = CpuArchitecture.Arm64 }, cluster: c => c with { Nodeadm = "v1.0.20", NodeadmUpstream = "mine", CniPort = 8473, EndpointAccess = EndpointAccess.Public });
 
-        var lines = JoinAnswers.Write(plan, Endpoint, "1", "1.35").Split('\n');
+        var lines = JoinAnswers.Write(plan, Endpoint, new ArtifactFacts("1") { NodeadmSha256 = "ab", ManifestSha256 = "cd" }, "1.35").Split('\n');
 
         Assert.Equal("", lines[^1]);
-        Assert.All(lines[..^1], line => Assert.Matches(@"\A[a-z]+=[^=\p{C}]*\z", line));
+        Assert.All(lines[..^1], line => Assert.Matches(@"\A[a-z0-9]+=[^=\p{C}]*\z", line));
         Assert.Equal(lines.Length - 1, lines[..^1].Select(line => line.Split('=')[0]).Distinct().Count());
         Assert.Contains("nodeadm=mine/releases/v1.0.20/bin/linux/arm64/nodeadm", lines);
         Assert.Contains("manifest=mine/manifest.yaml", lines);
@@ -51,9 +53,35 @@ public sealed class JoinAnswersTests
         Assert.Contains("cniport=8473", lines);
         Assert.Contains("access=public", lines);
         Assert.Contains("desired=1.35", lines);
+        Assert.Contains("nodeadmsha256=ab", lines);
+        Assert.Contains("manifestsha256=cd", lines);
         // The paths are those that the cache knows.
         foreach (var key in new[] { "nodeadm=", "manifest=" })
             Assert.True(ArtifactPath.TryParse(lines.Single(l => l.StartsWith(key, StringComparison.Ordinal))[key.Length..], out _, out var wrong), wrong);
+    }
+
+    [Fact]
+    public async Task Checksums_are_of_what_the_host_is_served()
+    {
+        await using var upstream = await UpstreamDouble.StartAsync();
+        var nodeadm = Encoding.UTF8.GetBytes("#!/bin/sh\n# nodeadm\n");
+        upstream.Add("manifest.yaml", Encoding.UTF8.GetBytes($"supported_eks_releases:\n- major_minor_version: \"1.34\"\n  uri: {upstream.Url}kubelet\n  checksum_uri: {upstream.Url}kubelet.sha256\nregion_config:\n  eu-west-1: {{ecr_account_id: \"111122223333\"}}\n"), "\"m\"");
+        upstream.Add("releases/latest/bin/linux/amd64/nodeadm", nodeadm, "\"n\"");
+        upstream.Add("releases/latest/bin/linux/amd64/nodeadm.sha256", Encoding.UTF8.GetBytes($"{ArtifactSite.Sha256(nodeadm)}  nodeadm\n"));
+        using var directory = new TemporaryDirectory();
+        await using var site = await ArtifactSite.StartAsync(ArtifactSite.Options(upstream, UpstreamKind.Nodeadm), directory.Path);
+        var plan = JoinSite.Plan(cluster: c => c with { NodeadmUpstream = "up" });
+
+        var text = await new JoinAnswers(site.Catalogue).WriteAsync(plan, new BootEndpoint(Ipv4Address.Parse("127.0.0.1"), site.Port), TestContext.Current.CancellationToken);
+
+        var lines = text.TrimEnd('\n').Split('\n').Select(line => line.Split('=', 2)).ToDictionary(line => line[0], line => line[1]);
+        foreach (var what in new[] { "nodeadm", "manifest" })
+        {
+            var (status, served) = await site.AskAsync(lines[what]);
+            Assert.Equal(System.Net.HttpStatusCode.OK, status);
+            Assert.Equal(ArtifactSite.Sha256(Encoding.UTF8.GetBytes(served)), lines[what + "sha256"]);
+        }
+        Assert.Contains("111122223333.dkr.ecr.eu-west-1.amazonaws.com:443", lines["endpoints"], StringComparison.Ordinal);
     }
 
     [Fact]
