@@ -8,7 +8,7 @@ using Provisioner.Resources;
 namespace Provisioner.Joining;
 
 /// <summary>What the host's join program is told: lines of <c>key=value</c>, which a shell reads.</summary>
-internal sealed class JoinAnswers(ArtifactCatalogue artifacts)
+internal sealed class JoinAnswers(ArtifactCatalogue artifacts, TimeProvider time)
 {
     /// <summary>The registry of EKS's own images in most regions; what the manifest says of the region goes before it.</summary>
     private const string UsualRegistry = "602401143452";
@@ -97,18 +97,18 @@ internal sealed class JoinAnswers(ArtifactCatalogue artifacts)
     private async Task<ArtifactFacts> FactsAsync(JoinPlan plan, BootEndpoint endpoint, CancellationToken cancellation)
     {
         var facts = new ArtifactFacts(UsualRegistry);
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        limit.CancelAfter(UpstreamWait);
+        using var limit = new CancellationTokenSource(UpstreamWait, time);
+        using var both = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellation);
         try
         {
-            if (await artifacts.ManifestAsync(plan.Cluster!.Spec.NodeadmUpstream, limit.Token) is { } manifest)
+            if (await artifacts.ManifestAsync(plan.Cluster!.Spec.NodeadmUpstream, both.Token) is { } manifest)
             {
                 facts = new ArtifactFacts(manifest.RegistryOf(plan.Cluster.Spec.Region) ?? UsualRegistry)
                 {
                     ManifestSha256 = SumOf(manifest, $"{endpoint.HttpRoot}{ArtifactPath.Prefix}{plan.Cluster.Spec.NodeadmUpstream}/"),
                 };
             }
-            return facts with { NodeadmSha256 = await artifacts.DigestAsync(NodeadmOf(plan), limit.Token) };
+            return facts with { NodeadmSha256 = await artifacts.DigestAsync(NodeadmOf(plan), both.Token) };
         }
         catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
         {

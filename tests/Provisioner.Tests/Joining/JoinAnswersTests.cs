@@ -1,4 +1,5 @@
 using System.Text;
+using Microsoft.Extensions.Time.Testing;
 using Provisioner.Artifacts;
 using Provisioner.Boot;
 using Provisioner.Clusters;
@@ -72,7 +73,7 @@ public sealed class JoinAnswersTests
         await using var site = await ArtifactSite.StartAsync(ArtifactSite.Options(upstream, UpstreamKind.Nodeadm), directory.Path);
         var plan = JoinSite.Plan(cluster: c => c with { NodeadmUpstream = "up" });
 
-        var text = await new JoinAnswers(site.Catalogue).WriteAsync(plan, new BootEndpoint(Ipv4Address.Parse("127.0.0.1"), site.Port), TestContext.Current.CancellationToken);
+        var text = await new JoinAnswers(site.Catalogue, new FakeTimeProvider()).WriteAsync(plan, new BootEndpoint(Ipv4Address.Parse("127.0.0.1"), site.Port), TestContext.Current.CancellationToken);
 
         var lines = text.TrimEnd('\n').Split('\n').Select(line => line.Split('=', 2)).ToDictionary(line => line[0], line => line[1]);
         foreach (var what in new[] { "nodeadm", "manifest" })
