@@ -66,10 +66,13 @@ internal sealed class ArtifactCatalogue(ArtifactCache cache)
         return (manifest, read, null);
     }
 
-    /// <summary>The account whose registry has EKS's own images in that region, by the upstream's manifest; null when it does not say, or cannot be had.</summary>
-    public async Task<string?> RegistryAsync(string upstream, string region, CancellationToken cancellation) =>
-        upstreams.TryGetValue(upstream, out var known) && known.Kind == UpstreamKind.Nodeadm
-            ? (await ManifestAsync(known, cancellation)).Manifest?.RegistryOf(region) : null;
+    /// <summary>nodeadm's manifest of the upstream of that name; null when there is none, or it cannot be had.</summary>
+    public async Task<NodeadmManifest?> ManifestAsync(string upstream, CancellationToken cancellation) =>
+        upstreams.TryGetValue(upstream, out var known) && known.Kind == UpstreamKind.Nodeadm ? (await ManifestAsync(known, cancellation)).Manifest : null;
+
+    /// <summary>The digest of what is served by that name; null when it cannot be had.</summary>
+    public async Task<string?> DigestAsync(ArtifactPath path, CancellationToken cancellation) =>
+        await FindAsync(path, cancellation) is ArtifactTarget.Content content ? (await DigestAsync(content.Source, cancellation)).Sha256 : null;
 
     /// <summary>The digest of an artifact: of the file that is here, or by its upstream's checksum file.</summary>
     public async Task<(string? Sha256, ArtifactTarget.Nothing? Failure)> DigestAsync(ArtifactSource source, CancellationToken cancellation)

@@ -41,7 +41,7 @@ public sealed record HostSpec
     public string? Lane { get; init; }
 
     /// <summary>What is its own as a node of its profile's cluster.</summary>
-    public Joining.NodeOverrides? Node { get; init; }
+    public Joining.HostNodeOptions? Node { get; init; }
 
     public string? Serial { get; init; }
 

@@ -25,12 +25,12 @@ internal sealed class JoinEndpoints(
 
     private const int MaximumMessage = 500;
 
-    /// <summary>Between two events that say the same of a host that asks in a loop.</summary>
-    private static readonly TimeSpan EventPause = TimeSpan.FromMinutes(1);
+    /// <summary>Between two events that say the same of a host that asks in a loop, or waits.</summary>
+    private static readonly TimeSpan EventPause = TimeSpan.FromHours(1);
 
     private static readonly string AskAgain = "60";
 
-    private readonly ConcurrentDictionary<string, (string What, DateTimeOffset At)> told = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<(string Host, string Question), (string What, DateTimeOffset At)> told = new();
     private readonly ReportPace pace = new();
 
     public static void Map(IEndpointRouteBuilder app)
@@ -50,8 +50,8 @@ internal sealed class JoinEndpoints(
         if (plan.Readiness == JoinReadiness.Wait)
             context.Response.Headers.RetryAfter = AskAgain;
         if (plan.Readiness != JoinReadiness.Ready)
-            Tell(host.Name, "GET join → " + (plan.Readiness == JoinReadiness.Wait ? "wait" : "refused"), plan.Reason!);
-        var text = await answers.WriteAsync(plan, EndpointFor(context), context.RequestAborted);
+            Tell(host.Name, "join", plan.Readiness == JoinReadiness.Wait ? "wait" : "refused", plan.Reason!);
+        var text = await answers.WriteAsync(plan, EndpointFor(context), state.Snapshot.DesiredVersions.GetValueOrDefault(plan.Host.Name)?.Version, context.RequestAborted);
         context.Response.ContentType = "text/plain; charset=utf-8";
         await context.Response.WriteAsync(text, context.RequestAborted);
     }
@@ -80,7 +80,7 @@ internal sealed class JoinEndpoints(
             return;
         }
         // What is to be known of it later is stored before it leaves.
-        var isNews = IsNews(host.Name, $"nodeconfig {plan.Cluster!.Name} {plan.NodeIp} {activation?.Id}");
+        var isNews = IsNews(host.Name, "nodeconfig", $"{plan.Cluster!.Name} {plan.NodeIp} {activation?.Id}");
         if (!await SelfRequest.StoreAsync(context, () => writer.ChangeAsync(editor =>
             {
                 if (editor.Snapshot.Hosts.ContainsKey(host.Name))
@@ -161,7 +161,7 @@ internal sealed class JoinEndpoints(
 
     private async Task RefuseAsync(HttpContext context, string host, int status, string reason)
     {
-        Tell(host, $"GET nodeconfig → {status}", reason);
+        Tell(host, "nodeconfig", $"{status}", reason);
         context.Response.Headers.RetryAfter = AskAgain;
         context.Response.Headers.CacheControl = "no-store";
         await Refusal.SendAsync(context, status, Texts.OneLine(reason, 1_000));
@@ -174,9 +174,9 @@ internal sealed class JoinEndpoints(
     private BootEndpoint EndpointFor(HttpContext context) =>
         BootConnection.ClientOf(context.Connection, state.Snapshot).Endpoint with { HttpPort = boot.Port };
 
-    private void Tell(string host, string what, string reason)
+    private void Tell(string host, string question, string answer, string reason)
     {
-        if (!IsNews(host, $"{what}: {reason}"))
+        if (!IsNews(host, question, $"{answer}: {reason}"))
             return;
         journal.Record(new Event
         {
@@ -184,17 +184,17 @@ internal sealed class JoinEndpoints(
             Source = EventSource.Est,
             Outcome = EventOutcome.Refused,
             Host = host,
-            What = what,
+            What = $"GET {question} → {answer}",
             Reason = Texts.OneLine(reason, 1_000),
         });
     }
 
-    private bool IsNews(string host, string what)
+    private bool IsNews(string host, string question, string what)
     {
         var now = time.GetUtcNow();
-        if (told.TryGetValue(host, out var last) && last.What == what && now - last.At < EventPause)
+        if (told.TryGetValue((host, question), out var last) && last.What == what && now - last.At < EventPause)
             return false;
-        told[host] = (what, now);
+        told[(host, question)] = (what, now);
         return true;
     }
 

@@ -115,7 +115,7 @@ internal sealed class JoinWatch(CurrentState state, StateWriter writer, Installe
             why = $"nothing answers within {ConnectWithin.TotalSeconds:0} s: a firewall drops it, or there is no route back";
         }
         return new Finding(KubeletCode, Verdict.Fail, $"From the appliance, {address}:{port} is not reached: {why}.",
-            "The cluster needs this port for logs, exec, metrics and webhooks' way back; its node may still become Ready.",
+            "Without it there are no logs, no exec, no port-forward and no metrics of its pods; the node may become Ready all the same.",
             $"Open tcp {port} towards {address} from the VPC's subnets and from the appliance, on the host and on the way.");
     }
 

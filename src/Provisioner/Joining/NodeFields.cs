@@ -15,7 +15,7 @@ internal static class NodeFields
 
     public static readonly Shape<NodeOptions> Options = Declare();
 
-    public static readonly Shape<NodeOverrides> Host = DeclareHost();
+    public static readonly Shape<HostNodeOptions> Host = DeclareHost();
 
     private static Shape<NodeOptions> Declare()
     {
@@ -41,9 +41,9 @@ internal static class NodeFields
         return shape;
     }
 
-    private static Shape<NodeOverrides> DeclareHost()
+    private static Shape<HostNodeOptions> DeclareHost()
     {
-        var shape = new Shape<NodeOverrides>("node", () => new NodeOverrides());
+        var shape = new Shape<HostNodeOptions>("node", () => new HostNodeOptions());
         shape.Optional("labels", new LabelsKind(), n => n.Labels.IsEmpty ? null : n.Labels, (n, v) => n with { Labels = v }, "Labels of its node, besides its profile's and before them.");
         shape.Optional("taints", Taints, n => n.Taints, (n, v) => n with { Taints = v }, "Taints of its node from its first moment, besides its profile's and before them.");
         shape.Check((node, report) =>

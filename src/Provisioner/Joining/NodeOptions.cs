@@ -27,7 +27,7 @@ public sealed record NodeOptions
 }
 
 /// <summary>What is one host's own as a node.</summary>
-public sealed record NodeOverrides
+public sealed record HostNodeOptions
 {
     public ImmutableSortedDictionary<string, string> Labels { get; init; } = ImmutableSortedDictionary.Create<string, string>(StringComparer.Ordinal);
 

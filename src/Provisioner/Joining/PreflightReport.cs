@@ -16,7 +16,7 @@ internal static partial class PreflightReport
     public const int MaximumFindings = 64;
 
     /// <summary>A sentence or two.</summary>
-    private const int MaximumText = 500;
+    private const int MaximumText = 600;
 
     /// <summary>Reads it. Never throws, whatever the text is.</summary>
     public static bool TryParse(string text, out ImmutableArray<Finding> findings, [NotNullWhen(false)] out string? wrong)
@@ -37,7 +37,7 @@ internal static partial class PreflightReport
             if (fields.Length is < 3 or > 5)
                 return No($"line {number}: {fields.Length} fields; it takes code, pass|warn|fail|skip, what was found, what it breaks, what to do, with a tab between", out wrong);
             if (!CodeText().IsMatch(fields[0]))
-                return No($"line {number}: '{Reading.Shorten(fields[0])}' is not a finding's code; lower-case letters, digits and dashes are, at most 48", out wrong);
+                return No($"line {number}: '{Reading.Shorten(fields[0])}' is not a finding's code; one is of lower-case letters, digits, '-', '.', '_' and ':', at most 160, such as mtu or tcp:sts.eu-west-1.amazonaws.com:443", out wrong);
             if (VerdictOf(fields[1]) is not { } verdict)
                 return No($"line {number}: '{Reading.Shorten(fields[1])}' is none of pass, warn, fail and skip", out wrong);
             read.Add(new Finding(fields[0], verdict, Text(fields, 2), Text(fields, 3), Text(fields, 4)));
@@ -68,6 +68,6 @@ internal static partial class PreflightReport
         return false;
     }
 
-    [GeneratedRegex(@"\A[a-z0-9][a-z0-9-]{0,47}\z", RegexOptions.NonBacktracking)]
+    [GeneratedRegex(@"\A[a-z0-9][a-z0-9._:-]{0,159}\z", RegexOptions.NonBacktracking)]
     private static partial Regex CodeText();
 }

@@ -187,6 +187,7 @@ public sealed class JoinEndpointTests
         (await Post(client, "preflight", "what\n")).AssertRefused(400, "line 1: 1 fields");
         (await Post(client, "preflight", new string('a', 66_000))).AssertRefused(413, "at most 65536 bytes");
         (await Post(client, "log", new string('a', 66_000))).AssertRefused(413, "at most 65536 bytes");
+        (await Post(client, "log", new string('a', 2_000_000))).AssertRefused(413, "at most 65536 bytes");
         Assert.Empty(site.Appliance.Snapshot.Joins);
 
         EstAnswer? last = null;

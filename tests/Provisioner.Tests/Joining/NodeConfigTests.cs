@@ -18,7 +18,7 @@ public sealed class NodeConfigTests
     [Fact]
     public void With_everything_that_can_be_said() => Golden.Match(
         JoinSite.Plan(
-            h => h with { Node = new NodeOverrides { Labels = JoinSite.Labels(("tier", "silver"), ("provisioner/rack", "r12")), Taints = [new Taint { Key = "new", Value = "no", Effect = TaintEffect.NoExecute }] } },
+            h => h with { Node = new HostNodeOptions { Labels = JoinSite.Labels(("tier", "silver"), ("provisioner/rack", "r12")), Taints = [new Taint { Key = "new", Value = "no", Effect = TaintEffect.NoExecute }] } },
             JoinSite.Full,
             c => c with { EksName = "Prod_1", Endpoint = "https://ABC.gr7.eu-west-1.eks.amazonaws.com", CertificateAuthority = JoinSite.Authority.Value, ServiceCidr = Ipv4Cidr.Parse("172.20.0.0/16") })
             // Another one with each run.
@@ -34,7 +34,7 @@ public sealed class NodeConfigTests
     }
 
     [Fact]
-    public void What_a_host_is_told_reads_back_as_what_was_meant() => Gen.Select(ResourceGen.Node, ResourceGen.NodeOverrides, ResourceGen.Cluster, Gen.UInt[1, 250]).Sample((node, own, cluster, last) =>
+    public void What_a_host_is_told_reads_back_as_what_was_meant() => Gen.Select(ResourceGen.Node, ResourceGen.HostNodeOptions, ResourceGen.Cluster, Gen.UInt[1, 250]).Sample((node, own, cluster, last) =>
     {
         var address = $"10.77.0.{last}";
         var plan = JoinSite.Plan(h => h with { Node = own, Address = null }, node, _ => cluster.Spec with { TrustAnchorArn = JoinSite.TrustAnchor.Replace("eu-west-1", cluster.Spec.Region), ProfileArn = JoinSite.ProfileArn, RoleArn = JoinSite.Role }, address);

@@ -8,7 +8,7 @@ public sealed class PreflightReportTests
 {
     private static readonly Gen<string> Text = Gen.Char[' ', '~'].Array[0, 80].Select(c => new string(c).Trim()).Where(t => Redaction.Of(t) == t);
 
-    private static readonly Gen<Finding> AnyFinding = Gen.Select(Gen.OneOf("dns-endpoint", "mtu", "a", "0", "tcp-443"), Gen.Enum<Verdict>(), Text, Text, Text,
+    private static readonly Gen<Finding> AnyFinding = Gen.Select(Gen.OneOf("dns-endpoint", "mtu", "a", "0", "tcp:602401143452.dkr.ecr.eu-west-1.amazonaws.com:443"), Gen.Enum<Verdict>(), Text, Text, Text,
         (code, verdict, found, breaks, ask) => new Finding(code, verdict, found, breaks, ask));
 
     [Fact]
@@ -27,7 +27,7 @@ public sealed class PreflightReportTests
             return;
         }
         Assert.InRange(findings.Length, 1, PreflightReport.MaximumFindings);
-        Assert.All(findings, f => Assert.All([f.Code, f.Found, f.Breaks, f.Ask], t => Assert.True(Texts.Printable(t) is null && t.Length <= 501, t)));
+        Assert.All(findings, f => Assert.All([f.Code, f.Found, f.Breaks, f.Ask], t => Assert.True(Texts.Printable(t) is null && t.Length <= 601, t)));
     });
 
     [Theory]

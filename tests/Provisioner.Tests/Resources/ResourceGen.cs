@@ -59,7 +59,7 @@ internal static class ResourceGen
     private static readonly Gen<ImmutableArray<Taint>> Taints = Gen.Select(Gen.OneOf("a", "no", "example.com/x"), Option(Label), Gen.Enum<TaintEffect>(), (key, value, effect) => new Taint { Key = key, Value = value, Effect = effect })
         .Array[0, 4].Select(all => all.DistinctBy(t => (t.Key, t.Effect)).ToImmutableArray());
 
-    public static readonly Gen<NodeOverrides> NodeOverrides = Gen.Select(NodeLabels, Taints, (labels, taints) => new NodeOverrides { Labels = labels, Taints = taints });
+    public static readonly Gen<HostNodeOptions> HostNodeOptions = Gen.Select(NodeLabels, Taints, (labels, taints) => new HostNodeOptions { Labels = labels, Taints = taints });
 
     public static readonly Gen<NodeOptions> Node = Gen.Select(
         Gen.Select(OptionOf(Gen.Enum<CredentialProvider>()), NodeLabels, Taints),
@@ -74,7 +74,7 @@ internal static class ResourceGen
     public static readonly Gen<Host> Host = Gen.Select(
         Gen.Select(Metadata, Mac.HashSet[1, 6].Select(m => m.ToImmutableArray()), Gen.Bool, Cpu, Option(Name)),
         Gen.Select(OptionOf(Address), Option(Label.Where(l => l.Length > 0)), Option(Location), Option(Text)),
-        Gen.Select(Option(Boot), Option(Bmc), Option(Label.Where(l => l.Length > 0)), Option(NodeOverrides)),
+        Gen.Select(Option(Boot), Option(Bmc), Option(Label.Where(l => l.Length > 0)), Option(HostNodeOptions)),
         (a, b, c) => new Host(a.Item1, new HostSpec
         {
             MacAddresses = a.Item2,

@@ -7,6 +7,8 @@ namespace Provisioner.Certificates.Est;
 /// <summary>What every question and report of a host about itself begins and ends with. Each refuses by itself, with its reason.</summary>
 internal static class SelfRequest
 {
+    private const int Drained = 1024 * 1024;
+
     /// <summary>Who asks, by the certificate; null when the refusal is sent.</summary>
     /// <param name="evenOver">One that is past its end will do, for a host that reports just that.</param>
     public static async Task<Certificate?> HostAsync(HttpContext context, Snapshot snapshot, DateTimeOffset now, bool evenOver)
@@ -20,12 +22,20 @@ internal static class SelfRequest
     /// <summary>The body; null when the refusal is sent.</summary>
     public static async Task<ReadOnlyMemory<byte>?> BodyAsync(HttpContext context, int maximum)
     {
+        // Larger than what is taken: a sender that finds the connection closed in the middle of its body never sees why.
         if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } size)
-            size.MaxRequestBodySize = null;
+            size.MaxRequestBodySize = Drained;
         var buffer = new byte[maximum + 1];
-        var length = await context.Request.Body.ReadAtLeastAsync(buffer, buffer.Length, throwOnEndOfStream: false, context.RequestAborted);
-        if (length <= maximum)
-            return buffer.AsMemory(0, length);
+        try
+        {
+            var length = await context.Request.Body.ReadAtLeastAsync(buffer, buffer.Length, throwOnEndOfStream: false, context.RequestAborted);
+            if (length <= maximum)
+                return buffer.AsMemory(0, length);
+        }
+        catch (BadHttpRequestException e) when (e.StatusCode == StatusCodes.Status413PayloadTooLarge)
+        {
+            // It says itself that it is larger still.
+        }
         await Refusal.SendAsync(context, StatusCodes.Status413PayloadTooLarge, $"a report has at most {maximum} bytes");
         return null;
     }
