@@ -31,6 +31,7 @@ internal sealed class RevocationSync(
     private static readonly TimeSpan LookEvery = TimeSpan.FromHours(6);
 
     private readonly SemaphoreSlim wake = new(0, 1);
+    private readonly SemaphoreSlim oneAtATime = new(1, 1);
     private readonly ConcurrentDictionary<string, Progress> anchors = new(StringComparer.Ordinal);
 
     public static string AlertOf(string trustAnchorArn) => $"aws-crl:{ClusterTexts.NameIn(trustAnchorArn)}";
@@ -38,6 +39,20 @@ internal sealed class RevocationSync(
     /// <summary>Brings every live authority's list to that anchor, where it is not there already.</summary>
     /// <exception cref="AwsException">Not now.</exception>
     public async Task<IReadOnlyList<CarriedList>> CarryAsync(string trustAnchorArn, CancellationToken ct)
+    {
+        // 'aws apply' and the watch at once would import the list twice.
+        await oneAtATime.WaitAsync(ct);
+        try
+        {
+            return await CarryAllAsync(trustAnchorArn, ct);
+        }
+        finally
+        {
+            oneAtATime.Release();
+        }
+    }
+
+    private async Task<IReadOnlyList<CarriedList>> CarryAllAsync(string trustAnchorArn, CancellationToken ct)
     {
         var roles = clients.RolesAnywhere(ClusterTexts.RegionOf(trustAnchorArn)!);
         var there = (await roles.ListCrlsAsync(ct)).Where(c => c.TrustAnchorArn == trustAnchorArn).ToList();
@@ -95,6 +110,7 @@ internal sealed class RevocationSync(
     public override void Dispose()
     {
         wake.Dispose();
+        oneAtATime.Dispose();
         base.Dispose();
     }
 
@@ -274,6 +290,9 @@ internal static partial class Log
 
     [LoggerMessage(7002, LogLevel.Error, "What was done in AWS could not be recorded")]
     public static partial void NotRecorded(ILogger logger, Exception cause);
+
+    [LoggerMessage(7004, LogLevel.Warning, "Roles Anywhere gave the appliance no new session: {Reason}")]
+    public static partial void NoSession(ILogger logger, string reason);
 
     [LoggerMessage(7003, LogLevel.Warning, "Roles Anywhere could not be asked who has authenticated: {Reason}")]
     public static partial void NotAsked(ILogger logger, string reason);

@@ -39,8 +39,8 @@ internal static class AuthorityCommands
             screen.Output.WriteLine($"Certificate {certificate.At("serial")} of {certificate.At("host")} is revoked ({certificate.At("revokedBecause")}).");
         if (revoked.Count > 0)
         {
-            screen.Output.WriteLine($"Revocation list {answer.At("crlNumber")} has it and is served. IAM Roles Anywhere learns of it when the list is");
-            screen.Output.WriteLine("imported there: provisioner ca crl > crl.pem; a session it gave before lasts up to its end.");
+            screen.Output.WriteLine($"Revocation list {answer.At("crlNumber")} has it and is served. It is carried to the Clusters' trust anchors within");
+            screen.Output.WriteLine("a minute, if the appliance has AWS credentials; a session that was given before lasts up to its end.");
         }
     }
 

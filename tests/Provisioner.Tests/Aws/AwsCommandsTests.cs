@@ -96,6 +96,9 @@ public sealed class AwsCommandsTests
         // The appliance's own role is enough for that, too.
         await site.UseOwnCredentialsAsync();
         Assert.Equal("Nothing wrong is found in AWS for prod.\n", (await site.Appliance.RunAsync("aws", "check", "prod")).Succeeded());
+        site.Account.Clusters["prod"].AccessEntries.TryRemove("arn:aws:iam::111122223333:role/provisioner-prod-appliance", out var own);
+        Assert.StartsWith("appliance-access\n", (await site.Appliance.RunAsync("aws", "check", "prod")).Output, StringComparison.Ordinal);
+        site.Account.Clusters["prod"].AccessEntries["arn:aws:iam::111122223333:role/provisioner-prod-appliance"] = own!;
         var denied = await site.Appliance.RunAsync("aws", "apply", "prod");
         Assert.Equal(1, denied.ExitCode);
         Assert.Contains("setup-policy.json", denied.Output, StringComparison.Ordinal);

@@ -12,7 +12,7 @@ namespace Provisioner.Aws.Credentials;
 /// each start and stays in memory, and asks for a session well before the last one ends. Many may ask at once; one asks AWS.
 /// </summary>
 internal sealed class RolesAnywhereCredentials(
-    AwsOptions options, SessionClient sessions, CertificateAuthority authority, CurrentState state, StateWriter writer, TimeProvider time) : IAwsCredentials, IDisposable
+    AwsOptions options, SessionClient sessions, CertificateAuthority authority, CurrentState state, StateWriter writer, TimeProvider time, ILogger<RolesAnywhereCredentials> logger) : IAwsCredentials, IDisposable
 {
     private const int SessionSeconds = 3600;
 
@@ -54,6 +54,7 @@ internal sealed class RolesAnywhereCredentials(
             catch (Exception e) when (e is AwsException or StoreException or KeyStoreException or NoAwsCredentialsException)
             {
                 notBefore = time.GetUtcNow() + RetryAfter;
+                Log.NoSession(logger, e.Message);
                 return keys is not null && Left(keys) > Least ? keys
                     : throw new NoAwsCredentialsException($"The appliance gets no AWS credentials by Roles Anywhere. {e.Message}", e);
             }

@@ -19,7 +19,11 @@ internal sealed record Finding(string Code, string Wrong, string Breaks, string 
 }
 
 /// <summary>What the appliance itself knows and AWS is compared with.</summary>
-internal sealed record ClusterFacts(AwsPlan Plan, Snapshot Snapshot, IReadOnlyList<ServedRevocationList> Lists, DateTimeOffset Now);
+internal sealed record ClusterFacts(AwsPlan Plan, Snapshot Snapshot, IReadOnlyList<ServedRevocationList> Lists, DateTimeOffset Now)
+{
+    /// <summary>The appliance's role; null when it uses other credentials.</summary>
+    public string? OwnRole { get; init; }
+}
 
 /// <summary>Finds the traps: each is one that stops hybrid nodes from joining, or from being kept out. Pure.</summary>
 internal static class ClusterFindings
@@ -118,6 +122,8 @@ internal static class ClusterFindings
     private static IEnumerable<Finding> InAccess(ClusterReading reading, ClusterFacts facts)
     {
         var cluster = facts.Plan.Cluster;
+        if (facts.OwnRole is { } own && reading.Cluster is not null && reading.Knows(OwnAccessPart) && reading.ApplianceAccess is null)
+            yield return new("appliance-access", $"The appliance's role {own} has no access entry in the cluster.", "It sees no node: hosts stay Joining for ever, and retiring one does not remove its Node.", $"provisioner aws apply {cluster.Name}, with credentials that may.");
         if (cluster.Spec.RoleArn is not { } role || reading.Cluster is null || !reading.Knows(AccessPart))
             yield break;
         if (reading.NodeAccess is not { } entry)

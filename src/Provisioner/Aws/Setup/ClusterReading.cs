@@ -26,6 +26,9 @@ internal sealed record ClusterReading
 
     public AccessEntry? NodeAccess { get; init; }
 
+    /// <summary>The appliance's own.</summary>
+    public AccessEntry? ApplianceAccess { get; init; }
+
     public ImmutableArray<SecurityGroup> SecurityGroups { get; init; } = [];
 
     /// <summary>What could not be read, and why: about these nothing can be said.</summary>
@@ -37,9 +40,10 @@ internal sealed record ClusterReading
 /// <summary>Reads it. What one call may not read does not keep the others from it.</summary>
 internal sealed class ClusterReader(AwsClients clients)
 {
-    public const string ClusterPart = "cluster", AnchorPart = "trust anchor", ProfilePart = "profile", CrlPart = "revocation lists", RolePart = "role", AccessPart = "access entry", GroupPart = "security groups";
+    public const string ClusterPart = "cluster", AnchorPart = "trust anchor", ProfilePart = "profile", CrlPart = "revocation lists", RolePart = "role", AccessPart = "access entry", OwnAccessPart = "access entry of the appliance", GroupPart = "security groups";
 
-    public async Task<ClusterReading> ReadAsync(Cluster cluster, CancellationToken ct)
+    /// <param name="ownRole">The appliance's; null when it uses other credentials.</param>
+    public async Task<ClusterReading> ReadAsync(Cluster cluster, string? ownRole, CancellationToken ct)
     {
         var (spec, region) = (cluster.Spec, cluster.Spec.Region);
         var unread = ImmutableSortedDictionary.CreateBuilder<string, string>(StringComparer.Ordinal);
@@ -90,6 +94,8 @@ internal sealed class ClusterReader(AwsClients clients)
             }
             reading = reading with { NodeAccess = await TryAsync(AccessPart, () => eks.DescribeAccessEntryAsync(cluster.EksName, role, ct)) };
         }
+        if (ownRole is not null && described is not null)
+            reading = reading with { ApplianceAccess = await TryAsync(OwnAccessPart, () => eks.DescribeAccessEntryAsync(cluster.EksName, ownRole, ct)) };
         if (described?.ResourcesVpcConfig is { } vpc && new[] { vpc.ClusterSecurityGroupId }.Concat(vpc.SecurityGroupIds ?? []).OfType<string>().Distinct(StringComparer.Ordinal).ToList() is { Count: > 0 } groups)
             reading = reading with { SecurityGroups = [.. await TryAsync(GroupPart, async () => (IReadOnlyList<SecurityGroup>?)await clients.Ec2(region).DescribeSecurityGroupsAsync(groups, ct)) ?? []] };
         return reading with { Unread = unread.ToImmutable() };

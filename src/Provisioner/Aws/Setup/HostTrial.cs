@@ -72,11 +72,12 @@ internal sealed class ClusterCheck(ClusterReader reader, AwsOptions options, Cur
     /// <exception cref="NoAwsCredentialsException">Nothing can be read.</exception>
     public async Task<IReadOnlyList<Finding>> RunAsync(Cluster cluster, CancellationToken ct)
     {
-        var reading = await reader.ReadAsync(cluster, ct);
+        var ownRole = options.Credentials == AwsCredentialsKind.RolesAnywhere ? options.RoleArn : null;
+        var reading = await reader.ReadAsync(cluster, ownRole, ct);
         var snapshot = state.Snapshot;
         var account = reading.Cluster?.Arn.Split(':') is [_, _, _, _, { Length: 12 } id, ..] ? id : null;
         var lists = snapshot.Authorities.Values.Where(a => a.IsLive).Select(a => served.Of(a.Id)).OfType<ServedRevocationList>().ToList();
-        return ClusterFindings.Of(reading, new ClusterFacts(AwsPlan.For(cluster, snapshot, options.CommonName, account), snapshot, lists, time.GetUtcNow()));
+        return ClusterFindings.Of(reading, new ClusterFacts(AwsPlan.For(cluster, snapshot, options.CommonName, account), snapshot, lists, time.GetUtcNow()) { OwnRole = ownRole });
     }
 
     /// <summary>None when nothing can be read.</summary>
