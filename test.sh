@@ -26,6 +26,14 @@ else
     3) ;;
     *) exit "$status" ;;
   esac
+  # Of its own, because it can fail where the others do not: it is built from source. The tests that need it skip then, and say so.
+  status=0
+  .ci/install kubernetes || status=$?
+  case "$status" in
+    0) export PROVISIONER_KUBERNETES_REQUIRED=1 ;;
+    4) ;;
+    *) exit "$status" ;;
+  esac
 fi
 # shellcheck source=.ci/environment
 . .ci/environment

@@ -14,13 +14,16 @@ namespace Provisioner.Kubernetes;
 internal sealed class ClusterConnection : IDisposable
 {
     private readonly HttpMessageInvoker invoker;
+    private readonly X509Certificate2Collection authorities;
 
     /// <param name="access">What its endpoint and authorities are now; a change of those needs another connection.</param>
     /// <param name="renew">Gives a token that is good, at each request.</param>
     public ClusterConnection(ClusterAccess access, Func<CancellationToken, ValueTask<ClusterAccess>> renew)
     {
         Endpoint = access.Endpoint;
-        // The library's own check (CertUtils) does not look at the name once a custom authority is given; this is the framework's, whole.
+        authorities = access.Authorities;
+        // The framework's own check, whole: the library's, in the versions looked at, also takes what the system trusts, and where the chain
+        // does not end there it does not look at the name.
         var policy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };
         policy.CustomTrustStore.AddRange(access.Authorities);
         invoker = new HttpMessageInvoker(new TokenHandler(renew)
@@ -51,6 +54,10 @@ internal sealed class ClusterConnection : IDisposable
     }
 
     public Uri Endpoint { get; }
+
+    /// <summary>It leads where that access leads.</summary>
+    public bool IsFor(ClusterAccess access) =>
+        access.Endpoint == Endpoint && access.Authorities.Count == authorities.Count && access.Authorities.All(a => authorities.Any(b => b.RawDataMemory.Span.SequenceEqual(a.RawDataMemory.Span)));
 
     /// <summary>For what is read in bulk.</summary>
     public HttpClient Http { get; }

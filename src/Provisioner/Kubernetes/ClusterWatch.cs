@@ -151,8 +151,11 @@ internal sealed class ClusterWatch : IAsyncDisposable
                 Missed(refused.Status is System.Net.HttpStatusCode.Unauthorized or System.Net.HttpStatusCode.Forbidden
                     ? $"{refused.Message}; the appliance's principal needs an access entry that may list and watch nodes" : refused.Message, delay.Count);
             }
-            catch (Exception e) when (IsTrouble(e))
+            catch (Exception e)
             {
+                // Also what nobody thought of: a cluster that is not followed any more would look like a quiet one.
+                if (!IsTrouble(e))
+                    Log.TrackingFailed(logger, e);
                 Missed(Say(e), delay.Count);
             }
             try
@@ -324,7 +327,7 @@ internal sealed class ClusterWatch : IAsyncDisposable
                     {
                         await look(new ClusterApi(way.Http, time), ct);
                     }
-                    catch (Exception e) when (!ct.IsCancellationRequested && (e is ClusterRefusedException || IsTrouble(e)))
+                    catch (Exception e) when (!ct.IsCancellationRequested && (e is ClusterRefusedException or ObjectDisposedException || IsTrouble(e)))
                     {
                         Log.NotAnswered(logger, Cluster.Name, e is ClusterRefusedException ? e.Message : Say(e));
                     }
@@ -390,7 +393,7 @@ internal sealed class ClusterWatch : IAsyncDisposable
     private async Task<ClusterConnection> ConnectAsync(CancellationToken ct)
     {
         var given = await access.GetAsync(Cluster, ct);
-        if (connection is { } present && present.Endpoint == given.Endpoint)
+        if (connection is { } present && present.IsFor(given))
             return present;
         var next = new ClusterConnection(given, token => access.GetAsync(Cluster, token));
         Interlocked.Exchange(ref connection, next)?.Dispose();

@@ -163,6 +163,13 @@ internal static class NodeChanges
         });
     }
 
+    /// <summary>It is about to be taken out on purpose; or that came to nothing, and it is looked after as before.</summary>
+    public static void Leaving(StateEditor editor, string host, bool isLeaving)
+    {
+        if (editor.Snapshot.Nodes.TryGetValue(host, out var node) && node.IsThere && node.LeavingAt is null == isLeaving)
+            editor.Put(node with { LeavingAt = isLeaving ? editor.Now : null });
+    }
+
     /// <summary>Keeps how the cluster is reached.</summary>
     public static void Contact(StateEditor editor, ClusterContact contact)
     {

@@ -106,7 +106,7 @@ internal sealed class Retirement(
         {
             using var way = new ClusterConnection(await access.GetAsync(cluster, ct), token => access.GetAsync(cluster, token));
             var drain = new Drain(way.Client, time);
-            await MarkLeavingAsync(host, ct);
+            await MarkLeavingAsync(host, true);
             if (!await drain.CordonAsync(name, ct))
             {
                 await TellAsync(host, request, steps, new(step, StepState.Skipped, $"there is no Node {name} in cluster {cluster.Name}"));
@@ -125,6 +125,7 @@ internal sealed class Retirement(
         }
         catch (DrainException e)
         {
+            await MarkLeavingAsync(host, false);
             await TellAsync(host, request, steps, new(step, StepState.Failed, $"{e.Message}. The node stays cordoned; 'kubectl uncordon {name}' gives it back"));
             return StepState.Failed;
         }
@@ -146,22 +147,17 @@ internal sealed class Retirement(
                 $"the cluster cannot be asked: {why}. Left to do: 'kubectl drain {node} --ignore-daemonsets --delete-emptydir-data' and 'kubectl delete node {node}', or retire it again later; it is charged for until then"));
             return StepState.Left;
         }
+        await MarkLeavingAsync(host, false);
         await TellAsync(host, request, steps, new(step, StepState.Failed,
             $"the cluster cannot be asked: {why}. Nothing else was done; with --force the certificate is revoked now and the Node is left"));
         return StepState.Failed;
     }
 
-    private async Task MarkLeavingAsync(string host, CancellationToken ct)
+    private Task<int> MarkLeavingAsync(string host, bool isLeaving) => writer.ChangeAsync(editor =>
     {
-        if (state.Snapshot.Nodes.GetValueOrDefault(host) is not { IsThere: true, LeavingAt: null })
-            return;
-        await writer.ChangeAsync(editor =>
-        {
-            if (editor.Snapshot.Nodes.TryGetValue(host, out var node))
-                editor.Put(node with { LeavingAt = editor.Now });
-            return 0;
-        }, ct);
-    }
+        NodeChanges.Leaving(editor, host, isLeaving);
+        return 0;
+    });
 
     private async Task RevokeAsync(string host, RetireRequest request, ChannelWriter<RetireStep> steps, CancellationToken ct)
     {

@@ -131,7 +131,17 @@ internal static class RolloutChanges
         Record(editor, rollout, host, $"Upgrade to {rollout.Version}: {Api.Json.Word(stage)}", message ?? $"wave {before.Wave + 1} of {rollout.Hosts.Max(h => h.Wave) + 1}",
             stage == RolloutStage.Failed ? EventOutcome.Failed : EventOutcome.Changed, null);
         if (stage == RolloutStage.Failed)
-            editor.Raise(new Alert { Id = $"upgrade:{id}", Severity = AlertSeverity.Warning, Host = host, Message = $"{id} stopped at {host}: {message}.", Remedy = $"'provisioner rollout resume {id}' begins it again with that host, 'provisioner rollout cancel {id}' ends it." });
+        {
+            NodeChanges.Leaving(editor, host, false);
+            editor.Raise(new Alert
+            {
+                Id = $"upgrade:{id}",
+                Severity = AlertSeverity.Warning,
+                Host = host,
+                Message = $"{id} stopped at {host}: {message}.",
+                Remedy = $"Its node stays cordoned. 'provisioner rollout resume {id}' begins it again with that host, 'provisioner rollout cancel {id}' ends it.",
+            });
+        }
         else if (rollout.State == RolloutState.Done)
             Record(editor, rollout, null, $"Upgrade {rollout.Id} done", $"{rollout.Hosts.Length} hosts run {rollout.Version}", EventOutcome.Changed, null);
     }

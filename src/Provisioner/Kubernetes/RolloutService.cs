@@ -139,8 +139,8 @@ internal sealed class RolloutService(CurrentState state, StateWriter writer, Tim
                 throw new ChangeRefusedException(RefusalKind.Conflict, whyNot);
             await writer.ChangeAsync(editor =>
             {
-                if (editor.Snapshot.Nodes.TryGetValue(host.Host, out var node) && node.Uid == host.OldUid)
-                    editor.Put(node with { LeavingAt = editor.Now });
+                if (editor.Snapshot.Nodes.GetValueOrDefault(host.Host)?.Uid == host.OldUid)
+                    NodeChanges.Leaving(editor, host.Host, true);
                 return 0;
             }, ct);
         }

@@ -154,8 +154,8 @@ internal sealed class KubeApi : IAsyncDisposable
              "ownerReferences":[{{(owner is null ? "" : $$"""{"apiVersion":"apps/v1","kind":"{{owner}}","name":"of-it","uid":"{{Guid.NewGuid()}}","controller":true}""")}}]},
              "spec":{"nodeName":"{{node}}","terminationGracePeriodSeconds":{{grace}},"containers":[{"name":"c","image":"example.com/c"}]} }
             """);
-        // As its kubelet would: a pod that does not run yet is no disruption, and no budget protects it.
-        await PatchAsync($"api/v1/namespaces/default/pods/{name}/status", """{"status":{"phase":"Running"}}""");
+        // As its kubelet would: a pod that is not ready is no disruption, and no budget protects it.
+        await PatchAsync($"api/v1/namespaces/default/pods/{name}/status", """{"status":{"phase":"Running","conditions":[{"type":"Ready","status":"True"}]}}""");
     }
 
     public async Task<IReadOnlyList<string>> PodsAsync(string node) =>

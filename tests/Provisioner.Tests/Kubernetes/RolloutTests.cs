@@ -20,7 +20,7 @@ public sealed class RolloutTests
         // The server is of 1.20: no kubelet may be newer than it.
         Assert.Contains("not newer than the cluster", (await site.Appliance.RunAsync("upgrade", "worker", "--to", "1.21", "--in-place")).Error, StringComparison.Ordinal);
         Assert.Contains("does not go back", (await site.Appliance.RunAsync("upgrade", "worker", "--to", "1.18", "--in-place")).Error, StringComparison.Ordinal);
-        Assert.Contains("did you mean 'web-1'", (await site.Appliance.RunAsync("upgrade", "web-", "--to", "1.20", "--in-place")).Error, StringComparison.Ordinal);
+        Assert.Contains("did you mean 'web-1'", (await site.Appliance.RunAsync("upgrade", "webb-1", "--to", "1.20", "--in-place")).Error, StringComparison.Ordinal);
         Assert.Contains("no files yet", (await site.Appliance.RunAsync("upgrade", "worker", "--to", "1.20")).Error, StringComparison.Ordinal);
 
         Assert.Matches("wave 1: web-1, web-2\nwave 2: web-3\n", (await site.Appliance.RunAsync("upgrade", "worker", "--to", "1.20", "--in-place", "--wave", "2")).Succeeded());

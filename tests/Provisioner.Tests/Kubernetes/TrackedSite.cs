@@ -84,7 +84,7 @@ internal sealed class TrackedSite : IAsyncDisposable
     /// <summary>Waits for it, for as long as a busy machine may take.</summary>
     public async Task UntilAsync(Func<bool> wanted, string what)
     {
-        for (var i = 0; i < 1_200; i++)
+        for (var i = 0; i < 3_600; i++)
         {
             if (wanted())
                 return;
