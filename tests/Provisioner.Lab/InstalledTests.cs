@@ -92,14 +92,15 @@ public sealed class InstalledTests(ITestOutputHelper output)
         await site.Service.ApplyAsync(SiteResources.Profile(firmware, CatalogueEntry.Name).TrimEnd() + "\n" + Profile);
         await site.RegisterAsync(Host, Mac);
         await site.Service.DoAsync("provision", Host);
-        // Room for a system; what makes it boot is there before the installer, which only names the disk.
+        // Room for a system, as much as a profile asks for by itself; what makes it boot is there before the installer, which only names the disk.
         var disk = await BootDisk.CreateAsync(firmware, site.Network.Directory);
         using (var file = File.OpenWrite(disk))
-            file.SetLength(10L << 30);
+            file.SetLength(20L << 30);
         var server = await site.AddDisklessServerAsync(Mac, disk: disk);
 
         await server.PowerOnAsync();
-        Assert.Equal("the system is on the disk", await server.WaitForAsync("the system is on the disk", "the installer failed"));
+        if (await server.WaitForAsync("the system is on the disk", "the installer failed") != "the system is on the disk")
+            Assert.Fail(server.Machine.SerialTail());
         Assert.Contains("installing to /dev/vda with 1 place for GRUB", server.Machine.Serial(), StringComparison.Ordinal);
         Assert.Contains("after, 'in' \"the\" target: ca.pem", server.Machine.Serial(), StringComparison.Ordinal);
         Assert.Contains("/etc/systemd/system/provisioner-enrol.service", server.Machine.Serial(), StringComparison.Ordinal);
