@@ -105,7 +105,8 @@ internal sealed class Site : IAsyncDisposable
     /// <summary>A virtual server on the site's LAN that boots the diskless image, off.</summary>
     /// <param name="macAddress">Of its one network card.</param>
     /// <param name="credentials">Secrets of its own, by the names systemd gives them under <c>/run/credentials/@system</c>.</param>
-    public async Task<DisklessServer> AddDisklessServerAsync(string macAddress, IReadOnlyDictionary<string, string>? credentials = null)
+    /// <param name="disk">A raw disk image it has all the same.</param>
+    public async Task<DisklessServer> AddDisklessServerAsync(string macAddress, IReadOnlyDictionary<string, string>? credentials = null, string? disk = null)
     {
         var files = new Dictionary<string, string>(StringComparer.Ordinal);
         var label = macAddress.Replace(":", "", StringComparison.Ordinal);
@@ -119,6 +120,7 @@ internal sealed class Site : IAsyncDisposable
         var server = new DisklessServer(this, new VirtualServer(Network.Appliance, LabNetwork.Bridge, Firmware, macAddress, Network.Directory)
         {
             Credentials = files,
+            Disk = disk,
             ShellSocket = Path.Combine(Network.Directory, label + ".shell"),
         });
         servers.Add(server);

@@ -9,10 +9,20 @@ internal sealed record SiteImage(string Name, string Directory)
     /// <summary>A further initrd of the test's own, for an image that takes one.</summary>
     public DisklessOverlay? Overlay { get; private init; }
 
+    /// <summary>Its own initrd, which the overlay comes after.</summary>
+    private string Initrd { get; init; } = "initrd.img";
+
     /// <summary>Debian's network installer.</summary>
     public static SiteImage Installer(Firmware firmware) => firmware == Firmware.UefiArm64
         ? new("debian-12-arm64", Prerequisites.ImageArm64)
         : new("debian-12-amd64", Prerequisites.ImageAmd64);
+
+    /// <summary>Debian's network installer with a test's own files.</summary>
+    public static SiteImage Installer(Firmware firmware, DisklessOverlay overlay) => Installer(firmware) with { Overlay = overlay, Initrd = "initrd.gz" };
+
+    /// <summary>The diskless Debian of <c>images/diskless</c> by another name and another entry in the catalogue: a stand-in for an installer that cannot be had.</summary>
+    public static SiteImage StandIn(Firmware firmware, string name, string catalogueEntry, DisklessOverlay overlay) =>
+        new(name, Prerequisites.Diskless(firmware)) { CatalogueEntry = catalogueEntry, Overlay = overlay };
 
     /// <summary>The diskless Debian of <c>images/diskless</c>, with a test's own files.</summary>
     public static SiteImage Diskless(Firmware firmware, DisklessOverlay? overlay = null)
@@ -40,7 +50,7 @@ internal sealed record SiteImage(string Name, string Directory)
         foreach (var file in System.IO.Directory.EnumerateFiles(Directory))
             File.Copy(file, Path.Combine(together, Path.GetFileName(file)));
         await File.WriteAllBytesAsync(Path.Combine(together, "overlay.img"), Overlay.Pack());
-        var said = await ImportAsync(service, together, ["--initrd", "initrd.img", "--initrd", "overlay.img"]);
+        var said = await ImportAsync(service, together, ["--initrd", Initrd, "--initrd", "overlay.img"]);
         System.IO.Directory.Delete(together, recursive: true);
         return said;
     }
