@@ -107,7 +107,8 @@ internal static class BootEndpoints
             "ipxe" => scripts.Ipxe(intent, mac, endpoint.HttpRoot, endpoint, redacted: true),
             "grub" => scripts.Grub(intent, mac, endpoint, redacted: true),
             "nodeconfig" => NodeConfigOf(JoinPlan.Of(host, state.Snapshot, LeasedTo(host, store, time.GetUtcNow()))),
-            "join" => await join.WriteAsync(JoinPlan.Of(host, state.Snapshot, LeasedTo(host, store, time.GetUtcNow())), endpoint, cancellation),
+            "join" => await join.WriteAsync(JoinPlan.Of(host, state.Snapshot, LeasedTo(host, store, time.GetUtcNow())), endpoint,
+                state.Snapshot.DesiredVersions.GetValueOrDefault(host.Name)?.Version, cancellation),
             _ when SeedFiles.Names.Contains(file) => files.Preview(host, file, endpoint, time.GetUtcNow()),
             _ => throw new ChangeRefusedException(RefusalKind.NotFound, [new Mistake($"There is nothing called '{Reading.Shorten(what)}' to render") { Path = "what", Value = Reading.Shorten(what), Expected = "ipxe, grub, kickstart, user-data, meta-data, vendor-data, nodeconfig or join" }]),
         }, "text/plain; charset=utf-8");

@@ -133,22 +133,22 @@ internal static class CertificateEndpoints
 
         async IAsyncEnumerable<string> TellAsync()
         {
-            var failed = false;
+            var isFailed = false;
             await foreach (var step in steps)
             {
-                failed = step.State == StepState.Failed;
+                isFailed = step.State == StepState.Failed;
                 yield return Of(step).ToJsonString(Json.Options);
             }
-            if (!failed)
+            if (!isFailed)
                 yield return Ended().ToJsonString(Json.Options);
         }
 
         JsonObject Ended()
         {
             var host = (Host)ResourceEndpoints.Find(ResourceKind.Host, name, state.Snapshot);
-            var answer = Revoked([.. state.Snapshot.CertificatesOf(name).Where(c => c.RevokedAt == host.RetiredAt)], lists, state.Snapshot, time.GetUtcNow());
-            answer["retiredAt"] = Json.At(host.RetiredAt);
-            return answer;
+            var ended = Revoked([.. state.Snapshot.CertificatesOf(name).Where(c => c.RevokedAt == host.RetiredAt)], lists, state.Snapshot, time.GetUtcNow());
+            ended["retiredAt"] = Json.At(host.RetiredAt);
+            return ended;
         }
 
         static JsonObject Of(RetireStep step) => new() { ["step"] = step.Name, ["state"] = Json.Word(step.State), ["message"] = step.Message };

@@ -1,6 +1,5 @@
 using System.Text.Json.Nodes;
 using Provisioner.Clusters;
-using Provisioner.Hosts;
 using Provisioner.Kubernetes;
 using Provisioner.Resources;
 using Provisioner.Storage;

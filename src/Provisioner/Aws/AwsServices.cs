@@ -4,6 +4,7 @@ using Provisioner.Aws.Credentials;
 using Provisioner.Aws.Setup;
 using Provisioner.Clusters;
 using Provisioner.Joining;
+using Provisioner.Kubernetes;
 
 namespace Provisioner.Aws;
 
@@ -37,6 +38,7 @@ internal static class AwsServices
             .AddHostedService<SubjectWatch>();
         services.TryAddSingleton<IClusterAccess, EksClusterAccess>();
         services.TryAddSingleton<IActivations>(provider => provider.GetRequiredService<SsmActivations>());
+        services.TryAddSingleton<INodeDeregistration>(provider => provider.GetRequiredService<SsmActivations>());
         return services;
     }
 }

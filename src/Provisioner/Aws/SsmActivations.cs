@@ -5,11 +5,12 @@ using Amazon.SimpleSystemsManagement.Model;
 using Provisioner.Aws.Clients;
 using Provisioner.Clusters;
 using Provisioner.Joining;
+using Provisioner.Kubernetes;
 
 namespace Provisioner.Aws;
 
 /// <summary>Systems Manager's side of hosts that join by activation: made for one host, taken back when it leaves.</summary>
-internal sealed class SsmActivations(AwsClients clients, TimeProvider time) : IActivations
+internal sealed class SsmActivations(AwsClients clients, TimeProvider time) : IActivations, INodeDeregistration
 {
     /// <summary>On activations and the managed instances made of them.</summary>
     public const string HostTag = "provisioner-host";
@@ -70,9 +71,7 @@ internal sealed class SsmActivations(AwsClients clients, TimeProvider time) : IA
             return found;
         });
 
-    /// <summary>Takes the host's registrations back: it gets no more credentials. Again, it finds nothing to do.</summary>
-    /// <returns>The ids that were deregistered.</returns>
-    /// <exception cref="ClusterAccessException">AWS refuses.</exception>
+    /// <inheritdoc/>
     public async Task<IReadOnlyList<string>> DeregisterAsync(string host, Cluster cluster, CancellationToken cancellation)
     {
         var instances = await InstancesOfAsync(host, cluster, cancellation);

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Text.Json.Nodes;
 using Provisioner.Api;
 
 namespace Provisioner.Cli;
@@ -7,6 +6,8 @@ namespace Provisioner.Cli;
 /// <summary><c>idle</c>.</summary>
 internal static class NodeCommands
 {
+    private static readonly string[] IdleKeys = ["name", "host", "cluster", "cpus", "monthlyCost", "why"];
+
     public static IEnumerable<Command> Create(Screen screen, Func<ParseResult, ApiClient> connect) => [Idle(screen, connect)];
 
     private static TeachingCommand Idle(Screen screen, Func<ParseResult, ApiClient> connect)
@@ -38,7 +39,7 @@ internal static class NodeCommands
             if (nodes.Count == 0)
                 screen.Error.WriteLine($"No node has been idle for {answer.At("for")}.");
             else
-                screen.WriteTable(["NODE", "HOST", "CLUSTER", "VCPU", "A MONTH", "WHY"], nodes.Select(n => (IReadOnlyList<string>)[.. new[] { "name", "host", "cluster", "cpus", "monthlyCost", "why" }
+                screen.WriteTable(["NODE", "HOST", "CLUSTER", "VCPU", "A MONTH", "WHY"], nodes.Select(n => (IReadOnlyList<string>)[.. IdleKeys
                     .Select(key => n.At(key) is { Length: > 0 } cell ? cell : "-")]));
             if (answer.At("monthlyCost") is { Length: > 0 } sum && nodes.Count > 0)
                 screen.Output.WriteLine($"Together {sum} a month at {answer.At("price")} for a vCPU-hour. 'provisioner retire HOST' ends it.");

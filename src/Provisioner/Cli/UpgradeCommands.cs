@@ -54,7 +54,7 @@ internal static class UpgradeCommands
         return command;
     }
 
-    private static Command Rollout(Screen screen, Func<ParseResult, ApiClient> connect)
+    private static TeachingCommand Rollout(Screen screen, Func<ParseResult, ApiClient> connect)
     {
         var command = new TeachingCommand("rollout", "Pause, resume or cancel an upgrade.", "provisioner get upgrades", "provisioner rollout pause upgrade-1-34-0a1b2c");
         command.Add(Verb(screen, connect, "pause", "Begin no further host until it is resumed."));

@@ -1,11 +1,9 @@
 using System.Runtime.CompilerServices;
 using System.Threading.Channels;
 using k8s.Autorest;
-using Provisioner.Boot.Dhcp;
 using Provisioner.Certificates;
 using Provisioner.Clusters;
 using Provisioner.Events;
-using Provisioner.Hosts;
 using Provisioner.Networks;
 using Provisioner.Resources;
 using Provisioner.Storage;
@@ -15,9 +13,10 @@ namespace Provisioner.Kubernetes;
 /// <summary>Where a managed instance of Systems Manager is deregistered: AWS outside of tests.</summary>
 internal interface INodeDeregistration
 {
-    /// <param name="instance">As in <c>mi-0123456789abcdef0</c>. One that is not registered is no mistake.</param>
+    /// <summary>Takes the host's registrations back: it gets no more credentials. Again, it finds nothing to do.</summary>
+    /// <returns>What was deregistered, as in <c>mi-0123456789abcdef0</c>.</returns>
     /// <exception cref="ClusterAccessException">AWS does not do it now; says why and what to do.</exception>
-    Task DeregisterAsync(Cluster cluster, string instance, CancellationToken cancellation);
+    Task<IReadOnlyList<string>> DeregisterAsync(string host, Cluster cluster, CancellationToken cancellation);
 }
 
 internal enum StepState
@@ -196,8 +195,10 @@ internal sealed class Retirement(
         }
         try
         {
-            await deregistration.DeregisterAsync(cluster, node.Name, ct);
-            await TellAsync(host, request, steps, new("deregister", StepState.Done, $"{node.Name} is no managed instance of Systems Manager any more"));
+            var gone = await deregistration.DeregisterAsync(host, cluster, ct);
+            await TellAsync(host, request, steps, gone.Count == 0
+                ? new("deregister", StepState.Skipped, "Systems Manager knows no managed instance of it")
+                : new("deregister", StepState.Done, $"{string.Join(", ", gone)} is no managed instance of Systems Manager any more"));
         }
         catch (ClusterAccessException e)
         {

@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using System.Security.Cryptography;
-using Provisioner.Clusters;
 using Provisioner.Events;
 using Provisioner.Hosts;
 using Provisioner.Resources;

@@ -144,7 +144,7 @@ internal sealed class RunningAppliance : IAsyncDisposable
 /// <summary>What a command said and how it ended.</summary>
 internal sealed record CommandOutcome(int ExitCode, string Output, string Error)
 {
-    public static async Task<CommandOutcome> OfAsync(string input, string[] args, CancellationToken cancellation = default, string? cacheDirectory = null)
+    public static async Task<CommandOutcome> OfAsync(string input, string[] args, string? cacheDirectory = null, CancellationToken cancellation = default)
     {
         var (output, error) = (new StringWriter(), new StringWriter());
         var code = await CommandLine.RunAsync(args, new Screen { Output = output, Error = error, Input = new StringReader(input), CacheDirectory = cacheDirectory }, cancellation);

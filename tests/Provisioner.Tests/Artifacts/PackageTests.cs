@@ -2,7 +2,6 @@ using System.IO.Compression;
 using System.Text;
 using Provisioner.Artifacts.Packages;
 using Provisioner.Boot;
-using Provisioner.Images;
 using Provisioner.Installing;
 using Provisioner.Profiles;
 using Provisioner.Resources;

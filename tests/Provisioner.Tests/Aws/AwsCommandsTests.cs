@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using System.Text.Json.Nodes;
 using Provisioner.Aws.Setup;
 using Provisioner.AwsDoubles;
@@ -55,8 +54,8 @@ public sealed class AwsCommandsTests
         Assert.Equal(terraform.Count(c => c == '{'), terraform.Count(c => c == '}'));
         Assert.Equal(terraform.Count(c => c == '('), terraform.Count(c => c == ')'));
         Assert.Equal(provider == CredentialProvider.IamRolesAnywhere, terraform.Contains("\"$${aws:PrincipalTag/x509Subject/CN}\"", StringComparison.Ordinal));
-        foreach (System.Text.RegularExpressions.Match reference in System.Text.RegularExpressions.Regex.Matches(terraform, @"= \[?(aws_\w+)\.(\w+)\.", System.Text.RegularExpressions.RegexOptions.NonBacktracking))
-            Assert.Contains($"resource \"{reference.Groups[1].Value}\" \"{reference.Groups[2].Value}\" {{", terraform, StringComparison.Ordinal);
+        foreach (System.Text.RegularExpressions.Match reference in System.Text.RegularExpressions.Regex.Matches(terraform, @"= \[?(?<type>aws_\w+)\.(?<name>\w+)\.", System.Text.RegularExpressions.RegexOptions.NonBacktracking))
+            Assert.Contains($"resource \"{reference.Groups["type"].Value}\" \"{reference.Groups["name"].Value}\" {{", terraform, StringComparison.Ordinal);
 
         var policies = JsonNode.Parse(AwsPlanText.Policies(plan))!.AsObject();
         Assert.Equal(["node-trust.json", "node-policy.json", "appliance-trust.json", "appliance-policy.json", "setup-policy.json"], policies.Select(p => p.Key));

@@ -6,7 +6,6 @@ using Provisioner.Aws;
 using Provisioner.Aws.Credentials;
 using Provisioner.AwsDoubles;
 using Provisioner.Clusters;
-using Provisioner.Installing;
 using Provisioner.Profiles;
 using Provisioner.Resources;
 using Provisioner.Tests.Appliance;

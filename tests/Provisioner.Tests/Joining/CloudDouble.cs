@@ -94,7 +94,7 @@ internal sealed class CloudDouble : IAsyncDisposable
 
     public string AuthorityData() => Convert.ToBase64String(Encoding.ASCII.GetBytes(authority.Certificate.ExportCertificatePem() + "\n"));
 
-    private static JsonNode Bytes(byte[] content) => JsonValue.Create(content)!;
+    private static JsonValue Bytes(byte[] content) => JsonValue.Create(content)!;
 
     private static (int, JsonNode) Refusal(int status, string why) => (status, new JsonObject { ["message"] = why });
 

@@ -1,6 +1,5 @@
 using System.Net;
 using System.Net.Sockets;
-using System.Security.Cryptography.X509Certificates;
 using Microsoft.Extensions.DependencyInjection;
 using Provisioner.Clusters;
 using Provisioner.Events;
@@ -264,7 +263,7 @@ public sealed class JoinEndpointTests
         return site;
     }
 
-    private static Task PutAsync(CertificateFixture site, Func<HostSpec, HostSpec>? host = null, Func<ClusterSpec, ClusterSpec>? cluster = null, NodeOptions? node = null) =>
+    private static Task<int> PutAsync(CertificateFixture site, Func<HostSpec, HostSpec>? host = null, Func<ClusterSpec, ClusterSpec>? cluster = null, NodeOptions? node = null) =>
         site.Appliance.Writer.ChangeAsync(editor =>
         {
             editor.Put(JoinSite.Cluster with { Spec = cluster?.Invoke(JoinSite.Cluster.Spec) ?? JoinSite.Cluster.Spec });

@@ -1,5 +1,4 @@
 using CsCheck;
-using Provisioner.Hosts;
 using Provisioner.Joining;
 using Provisioner.Profiles;
 using Provisioner.Resources;

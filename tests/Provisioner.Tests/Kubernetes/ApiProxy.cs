@@ -61,10 +61,10 @@ internal sealed class ApiProxy : IAsyncDisposable
             RevocationMode = System.Security.Cryptography.X509Certificates.X509RevocationMode.NoCheck,
         };
         policy.CustomTrustStore.AddRange(api.Authorities);
-        var app = builder.Build();
-        var proxy = new ApiProxy(app, new HttpClient(new SocketsHttpHandler { SslOptions = new() { CertificateChainPolicy = policy } }) { BaseAddress = api.Endpoint, Timeout = Timeout.InfiniteTimeSpan });
-        app.Run(proxy.PassAsync);
-        await app.StartAsync();
+        var built = builder.Build();
+        var proxy = new ApiProxy(built, new HttpClient(new SocketsHttpHandler { SslOptions = new() { CertificateChainPolicy = policy } }) { BaseAddress = api.Endpoint, Timeout = Timeout.InfiniteTimeSpan });
+        built.Run(proxy.PassAsync);
+        await built.StartAsync();
         return proxy;
     }
 

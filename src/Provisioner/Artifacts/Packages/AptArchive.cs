@@ -7,6 +7,8 @@ namespace Provisioner.Artifacts.Packages;
 /// <param name="Architecture">Such as <c>amd64</c>.</param>
 internal sealed record AptArchive(string Root, string Suite, ImmutableArray<string> Components, string Architecture) : PackageArchive(Root)
 {
+    private static readonly string[] Needs = ["Pre-Depends", "Depends"];
+
     // apt takes the first of these that there is (apt.conf(5), "CompressionTypes").
     private static readonly string[] Preference = [".xz", ".bz2", ".lzma", ".gz", ""];
 
@@ -81,7 +83,7 @@ internal sealed record AptArchive(string Root, string Suite, ImmutableArray<stri
                 {
                     yield return new Package(this, name, fields.GetValueOrDefault("Version", ""), $"{Root}/{(file.StartsWith("./", StringComparison.Ordinal) ? file[2..] : file)}",
                         [.. Relations(fields.GetValueOrDefault("Provides", "")).Select(names => names[0])],
-                        string.Join(", ", new[] { "Pre-Depends", "Depends" }.Where(fields.ContainsKey).Select(key => fields[key])), fields.GetValueOrDefault("Recommends", ""));
+                        string.Join(", ", Needs.Where(fields.ContainsKey).Select(key => fields[key])), fields.GetValueOrDefault("Recommends", ""));
                 }
                 fields.Clear();
             }

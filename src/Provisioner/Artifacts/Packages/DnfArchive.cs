@@ -39,7 +39,7 @@ internal sealed record DnfArchive(string Root, string Architecture) : PackageArc
         }
         catch (XmlException e)
         {
-            throw new InvalidDataException($"it is not XML: {e.Message}");
+            throw new InvalidDataException($"it is not XML: {e.Message}", e);
         }
     }
 
@@ -82,7 +82,7 @@ internal sealed record DnfArchive(string Root, string Architecture) : PackageArc
         }
         catch (XmlException e)
         {
-            throw new InvalidDataException($"it is not XML: {e.Message}");
+            throw new InvalidDataException($"it is not XML: {e.Message}", e);
         }
     }
 }

@@ -110,7 +110,7 @@ internal sealed partial class SessionGate(AwsAccount account, TimeProvider time)
         if (!StrongSignatures.Contains(certificate.SignatureAlgorithm.Value, StringComparer.Ordinal))
             throw AwsRefusal.Denied("Untrusted certificate: its signature must be of SHA-256 or stronger");
         var now = time.GetUtcNow();
-        if (now < certificate.NotBefore.ToUniversalTime() || now > certificate.NotAfter.ToUniversalTime())
+        if (now < new DateTimeOffset(certificate.NotBefore) || now > new DateTimeOffset(certificate.NotAfter))
             throw AwsRefusal.Denied("Untrusted certificate: expired, or not yet valid");
         var trusted = new X509Certificate2Collection();
         trusted.ImportFromPem(anchor.Pem);

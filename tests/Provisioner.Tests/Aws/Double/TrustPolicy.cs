@@ -24,7 +24,7 @@ internal static partial class TrustPolicy
             {
                 if (!context.TryGetValue(key, out var actual))
                     return false;
-                var wanted = Words(values).Select(v => Variable().Replace(v, m => context.GetValueOrDefault(m.Groups[1].Value, "\0")));
+                var wanted = Words(values).Select(v => Variable().Replace(v, m => context.GetValueOrDefault(m.Groups["name"].Value, "\0")));
                 var holds = name switch
                 {
                     "StringEquals" => wanted.Any(w => w == actual),
@@ -49,6 +49,6 @@ internal static partial class TrustPolicy
 
     private static bool Like(string pattern, string text) => Regex.IsMatch(text, "\\A" + Regex.Escape(pattern).Replace("\\*", ".*", StringComparison.Ordinal).Replace("\\?", ".", StringComparison.Ordinal) + "\\z", RegexOptions.NonBacktracking);
 
-    [GeneratedRegex(@"\$\{([^}]+)\}", RegexOptions.NonBacktracking)]
+    [GeneratedRegex(@"\$\{(?<name>[^}]+)\}", RegexOptions.NonBacktracking)]
     private static partial Regex Variable();
 }
