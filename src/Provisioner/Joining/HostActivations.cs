@@ -8,7 +8,7 @@ namespace Provisioner.Joining;
 /// The activations that hosts were given: one for a host, made when it asks, and the same until it is over, so that an answer that was lost costs
 /// nothing. Their codes are here, in memory, and nowhere else: after a restart a host that asks again gets another.
 /// </summary>
-internal sealed class HostActivations(CurrentState state, TimeProvider time, IActivations? source = null)
+internal sealed class HostActivations(CurrentState state, TimeProvider time, IActivations source)
 {
     /// <summary>One that ends sooner is not given out: nodeadm has to get to use it.</summary>
     private static readonly TimeSpan Least = TimeSpan.FromMinutes(10);
@@ -21,8 +21,6 @@ internal sealed class HostActivations(CurrentState state, TimeProvider time, IAc
     /// <exception cref="ClusterAccessException">AWS does not give one now; says why and what to do.</exception>
     public async Task<Activation> GiveAsync(Host host, Cluster cluster, CancellationToken cancellation)
     {
-        if (source is null)
-            throw new ClusterAccessException("the appliance has no way to AWS, which makes the activation: 'provisioner aws check' says what is missing");
         // Another cluster, or another build of the host, takes another.
         var purpose = $"{cluster.Name}/{state.Snapshot.Installations.GetValueOrDefault(host.Name)?.Id}";
         while (true)

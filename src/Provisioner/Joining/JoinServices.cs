@@ -1,5 +1,4 @@
 using Microsoft.Extensions.DependencyInjection.Extensions;
-using Provisioner.Storage;
 
 namespace Provisioner.Joining;
 
@@ -11,8 +10,7 @@ internal static class JoinServices
         services.TryAddSingleton(new JoinOptions());
         return services
             .AddSingleton<JoinAnswers>()
-            // Without a way to AWS there are no activations; all else works.
-            .AddSingleton(provider => new HostActivations(provider.GetRequiredService<CurrentState>(), provider.GetRequiredService<TimeProvider>(), provider.GetService<IActivations>()))
+            .AddSingleton<HostActivations>()
             .AddSingleton<JoinEndpoints>()
             .AddHostedService<JoinWatch>();
     }

@@ -3,14 +3,14 @@ using System.Net;
 using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Text;
+using Provisioner.Artifacts;
 using Provisioner.Tests.Appliance;
+using Provisioner.Tests.Storage;
 using static Provisioner.Tests.Artifacts.ArtifactSite;
 
 namespace Provisioner.Tests.Artifacts;
 
-/// <summary>A rack that starts at once. Measures the memory of the whole process, so nothing else may run meanwhile.</summary>
-[CollectionDefinition(nameof(ArtifactLoadTests), DisableParallelization = true)]
-[Collection(nameof(ArtifactLoadTests))]
+/// <summary>A rack that starts at once. The cache runs in a process of its own, whose memory is its alone.</summary>
 public sealed class ArtifactLoadTests
 {
     private const int Clients = 200;
@@ -26,24 +26,38 @@ public sealed class ArtifactLoadTests
         var content = RandomNumberGenerator.GetBytes(Megabytes << 20);
         var all = new TaskCompletionSource();
         upstream.Add("kubelet", content).Before = all.Task;
-        await using var site = await StartAsync(Options(upstream), directory.Path);
+        using var cache = ChildProcess.Start("serve-artifacts", directory.Path, upstream.Url.AbsoluteUri);
+        var line = await cache.StandardOutput.ReadLineAsync(TestContext.Current.CancellationToken);
+        Assert.True(int.TryParse(line, out var port), line ?? await cache.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken));
+        try
+        {
+            await AllAreServedAsync(cache.Id, port, content, all);
+        }
+        finally
+        {
+            cache.Kill();
+        }
+        Assert.Single(upstream.Requests);
+    }
+
+    private static async Task AllAreServedAsync(int cache, int port, byte[] content, TaskCompletionSource all)
+    {
         var sockets = new List<Socket>();
         for (var i = 0; i < Clients; i++)
         {
             var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-            await socket.ConnectAsync(IPAddress.Loopback, site.Port);
+            await socket.ConnectAsync(IPAddress.Loopback, port);
             await socket.SendAsync(Encoding.ASCII.GetBytes("GET /artifacts/up/kubelet HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"));
             sockets.Add(socket);
         }
-        GC.Collect(2, GCCollectionMode.Forced, blocking: true);
-        var before = Resident();
+        var before = Resident(cache);
         var peak = before;
         using var sampling = new CancellationTokenSource();
         var sampler = Task.Run(async () =>
         {
             while (!sampling.IsCancellationRequested)
             {
-                peak = Math.Max(peak, Resident());
+                peak = Math.Max(peak, Resident(cache));
                 await Task.Delay(50);
             }
         });
@@ -55,10 +69,18 @@ public sealed class ArtifactLoadTests
         await sampling.CancelAsync();
         await sampler;
 
-        TestContext.Current.TestOutputHelper?.WriteLine($"{Clients} × {Megabytes} MB in {took.Elapsed.TotalSeconds:0.0} s, resident {before >> 20} MB before, {peak >> 20} MB at most, {Resident() >> 20} MB after");
+        TestContext.Current.TestOutputHelper?.WriteLine($"{Clients} × {Megabytes} MB in {took.Elapsed.TotalSeconds:0.0} s, resident {before >> 20} MB before, {peak >> 20} MB at most, {Resident(cache) >> 20} MB after");
         Assert.All(same, Assert.True);
-        Assert.Single(upstream.Requests);
         Assert.True(peak - before < 100 << 20, $"it grew by {(peak - before) >> 20} MB");
+    }
+
+    /// <summary>The child: the cache, until it is killed.</summary>
+    internal static async Task ServeAsync(string directory, string url)
+    {
+        await using var site = await StartAsync(new ArtifactOptions { BuiltIn = false, Upstreams = [new Upstream("up", new Uri(url))] }, directory);
+        Console.Out.WriteLine(site.Port);
+        Console.Out.Flush();
+        await Task.Delay(Timeout.Infinite);
     }
 
     private static async Task<bool> IsSameAsync(Socket socket, byte[] content)
@@ -88,7 +110,7 @@ public sealed class ArtifactLoadTests
     }
 
     // VmRSS without what the kernel maps of files: the cache's content is the disk's, not ours.
-    private static long Resident() => long.Parse(
-        File.ReadLines("/proc/self/status").First(line => line.StartsWith("RssAnon:", StringComparison.Ordinal)).Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)[1],
+    private static long Resident(int process) => long.Parse(
+        File.ReadLines($"/proc/{process}/status").First(line => line.StartsWith("RssAnon:", StringComparison.Ordinal)).Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)[1],
         System.Globalization.CultureInfo.InvariantCulture) * 1024;
 }

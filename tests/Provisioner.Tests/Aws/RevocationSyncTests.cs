@@ -17,7 +17,7 @@ public sealed class RevocationSyncTests
         var host = await site.EnrolAsync("web-1");
         await site.SessionAsync(host);
 
-        (await site.Appliance.RunAsync("retire", "web-1")).Succeeded();
+        (await site.Appliance.RunAsync("retire", "web-1", "--force")).Succeeded();
         var serial = Convert.ToHexStringLower(host.Certificate.SerialNumberBytes.Span.TrimStart((byte)0));
         await site.PassUntilAsync(() => site.Account.Crls.Values.Any(c => RevocationList.Read(c.Pem).Serials.Contains(serial)), TimeSpan.FromMinutes(1), TimeSpan.FromSeconds(1));
 
@@ -35,7 +35,7 @@ public sealed class RevocationSyncTests
         site.Aws.Fault = o => o == "rolesanywhere:UpdateCrl" ? AwsRefusal.Denied("not you") : null;
         var before = Updates();
 
-        (await site.Appliance.RunAsync("retire", "web-1")).Succeeded();
+        (await site.Appliance.RunAsync("retire", "web-1", "--force")).Succeeded();
         var called = await site.PassUntilAsync(() => site.Appliance.Snapshot.Alerts.ContainsKey(alert), TimeSpan.FromMinutes(10), TimeSpan.FromSeconds(5));
         Assert.InRange(called, TimeSpan.FromMinutes(3), TimeSpan.FromMinutes(8));
         Assert.InRange(Updates() - before, 4, 10);

@@ -37,6 +37,7 @@ public sealed class AnswersInChrootTests(InstallerRoots roots) : IClassFixture<I
         var context = AnswerFixture.Context(name);
         var full = name.Contains("/full/", StringComparison.Ordinal);
         var sealing = name.Contains("tpm2", StringComparison.Ordinal);
+        var cached = name.Contains("/cache/", StringComparison.Ordinal);
         if (full)
             context = WithSteps(context);
         var rhel = new Rhel(roots, context, efi: true);
@@ -63,8 +64,8 @@ public sealed class AnswersInChrootTests(InstallerRoots roots) : IClassFixture<I
         Assert.False(File.Exists(rhel.Root["mnt/sysimage/etc/sysconfig/network-scripts/ifcfg-ens3"]));
         Assert.True(File.Exists(rhel.Root["mnt/sysimage/etc/sysconfig/network-scripts/ifcfg-lo"]));
         Assert.Equal([
-            .. full ? ["dnf --assumeyes --setopt=gpgcheck=1 install tcpdump htop"] : Array.Empty<string>(), "restorecon -R /etc/provisioner /usr/local/sbin /etc/systemd/system",
-            "systemctl enable provisioner-enrol.service provisioner-enrol.timer provisioner-renew.timer", "efibootmgr --quiet --bootorder 0004,0001,0002,0003,0000,0005",
+            .. full ? ["dnf --assumeyes --setopt=gpgcheck=1 install tcpdump htop"] : cached ? ["dnf --assumeyes --setopt=gpgcheck=1 install htop containerd.io"] : Array.Empty<string>(), "restorecon -R /etc/provisioner /usr/local/sbin /etc/systemd/system",
+            $"systemctl enable {Units(name)}", "efibootmgr --quiet --bootorder 0004,0001,0002,0003,0000,0005",
             .. sealing ? ["clevis luks bind -f -k /root/.provisioner-disk.key -d /dev/sda3 tpm2 {}", "cryptsetup luksRemoveKey /dev/sda3 /root/.provisioner-disk.key", "dracut --force --regenerate-all"] : Array.Empty<string>(),
         ], rhel.Root.Calls);
         if (full)
@@ -81,6 +82,9 @@ public sealed class AnswersInChrootTests(InstallerRoots roots) : IClassFixture<I
                     "[Manager]\nDefaultEnvironment=\"HTTP_PROXY=http://proxy.example.com:3128/a%%20b\" \"HTTPS_PROXY=http://proxy.example.com:3128/a%%20b\" \"NO_PROXY=localhost,127.0.0.1,10.77.0.1\"\n"),
             ]);
         }
+        // What the distribution brought gives way to the mirror of the cache, and to nothing else.
+        Assert.Equal($"[baseos]\nenabled={(cached ? 0 : 1)}\n", File.ReadAllText(rhel.Root["mnt/sysimage/etc/yum.repos.d/rocky.repo"]));
+        Assert.Equal(cached, File.Exists(rhel.Root["mnt/sysimage/etc/yum.repos.d/provisioner-baseos.repo"]));
         // No key stays, and the token in one place alone.
         Assert.False(sealing && File.Exists(rhel.Root["run/provisioner/disk.key"]));
         Assert.False(File.Exists(rhel.Root["mnt/sysimage/root/.provisioner-disk.key"]));
@@ -125,7 +129,7 @@ public sealed class AnswersInChrootTests(InstallerRoots roots) : IClassFixture<I
         Assert.Equal([
             "systemctl restart rsyslog", .. full ? ["update-grub"] : Array.Empty<string>(),
             .. off ? (string[])["ufw disable"] : ["ufw default deny incoming", "ufw default allow outgoing", "ufw default allow routed", .. Plan(context).Ports.Select(port => $"ufw allow {port.Replace('-', ':')}")],
-            "restorecon -R /etc/provisioner /usr/local/sbin /etc/systemd/system", "systemctl enable provisioner-enrol.service provisioner-enrol.timer provisioner-renew.timer",
+            "restorecon -R /etc/provisioner /usr/local/sbin /etc/systemd/system", $"systemctl enable {Units(name)}",
             "efibootmgr --quiet --bootorder 0004,0001,0002,0003,0000,0005",
             .. sealing ? ["clevis luks bind -f -k /root/.provisioner-disk.key -d /dev/sda3 tpm2 {}", "cryptsetup luksRemoveKey /dev/sda3 /root/.provisioner-disk.key", "update-initramfs -u -k all"] : Array.Empty<string>(),
         ], ubuntu.Root.Calls);
@@ -156,10 +160,10 @@ public sealed class AnswersInChrootTests(InstallerRoots roots) : IClassFixture<I
         var (code, said) = root.Run(File.ReadAllText(root["run/provisioner/start"]));
 
         Assert.True(code == 0, said);
-        Assert.Equal(["start started", "start done"], root.Reports);
+        Assert.Equal(["start started", "start done", "installed done"], root.Reports);
         Assert.Equal([
-            .. name.Contains("plain", StringComparison.Ordinal) ? Array.Empty<string>() : ["networkctl reload"], .. full ? ["systemctl daemon-reexec"] : Array.Empty<string>(), "systemctl daemon-reload",
-            "systemctl enable provisioner-enrol.service provisioner-enrol.timer provisioner-renew.timer", "systemctl start --no-block provisioner-enrol.service provisioner-enrol.timer provisioner-renew.timer",
+            .. Plan(context).Network.IsPlain ? Array.Empty<string>() : ["networkctl reload"], .. context.Profile.Spec.Install!.Proxy is not null ? ["systemctl daemon-reexec"] : Array.Empty<string>(), "systemctl daemon-reload",
+            $"systemctl enable {Units(name)}", $"systemctl start --no-block {Units(name)}",
         ], root.Calls);
         if (full)
         {
@@ -398,6 +402,9 @@ public sealed class AnswersInChrootTests(InstallerRoots roots) : IClassFixture<I
         }
     }
 
+    private static string Units(string name) =>
+        "provisioner-enrol.service provisioner-enrol.timer provisioner-renew.timer" + (name.Contains("/cluster/", StringComparison.Ordinal) ? " provisioner-join.service" : "");
+
     private static InstallPlan Plan(SeedContext context) => InstallPlan.Resolve(context.Host, context.Profile, context.Image, context.Network, context.Cluster, out _)!;
 
     private static string Disks(string name) => name.Split('/')[1] switch { "lvm-tpm2" => "/dev/sdc", "mirror" => "/dev/sda /dev/sdc", "mirror-lvm-passphrase" => "/dev/sda /dev/sdb", _ => "/dev/sdb" };
@@ -429,6 +436,7 @@ public sealed class AnswersInChrootTests(InstallerRoots roots) : IClassFixture<I
             Root.Write("recorded/firmware", Firmware);
             Root.Write("recorded/partitions", Partition);
             Root.Write("mnt/sysimage/etc/dnf/dnf.conf", "[main]\n");
+            Root.Write("mnt/sysimage/etc/yum.repos.d/rocky.repo", "[baseos]\nenabled=1\n");
             foreach (var left in (string[])["NetworkManager/system-connections/ens3.nmconnection", "sysconfig/network-scripts/ifcfg-ens3", "sysconfig/network-scripts/ifcfg-lo"])
                 Root.Write($"mnt/sysimage/etc/{left}", "");
         }

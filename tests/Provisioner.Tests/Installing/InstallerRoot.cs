@@ -12,7 +12,7 @@ public sealed partial class InstallerRoots : IDisposable
 {
     private static readonly string[] Programs =
     [
-        "dash", "bash", "awk", "basename", "cat", "chmod", "chroot", "cp", "cut", "date", "dirname", "env", "grep", "head", "id", "ln", "ls", "mkdir", "mv", "od", "paste", "readlink",
+        "dash", "bash", "awk", "basename", "cat", "chmod", "chroot", "cp", "cut", "date", "dirname", "env", "find", "grep", "head", "id", "ln", "ls", "mkdir", "mv", "od", "paste", "readlink",
         "rm", "sed", "sort", "stat", "tail", "tee", "touch", "tr", "wc",
     ];
 

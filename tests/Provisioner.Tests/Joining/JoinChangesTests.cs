@@ -112,7 +112,7 @@ public sealed class JoinChangesTests
     }
 
     private HostStanding Standing(int minute) =>
-        HostStanding.Of(JoinSite.Host, snapshot.Installations.GetValueOrDefault("rack1-n07"), null, Start, Start.AddMinutes(minute), snapshot.Joins.GetValueOrDefault("rack1-n07"));
+        HostStanding.Of(JoinSite.Host, snapshot.Installations.GetValueOrDefault("rack1-n07"), null, Start.AddMinutes(minute), Start.AddMinutes(minute), snapshot.Joins.GetValueOrDefault("rack1-n07"));
 
     private void Report(int minute, string stage, StageState state, string? message = null) =>
         Change(minute, editor => JoinChanges.Report(editor, "rack1-n07", new StageReport(stage, state, message)));

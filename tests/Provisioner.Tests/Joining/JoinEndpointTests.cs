@@ -131,7 +131,7 @@ public sealed class JoinEndpointTests
         await using var site = await SiteAsync(node: new NodeOptions { CredentialProvider = CredentialProvider.Ssm });
         using var certificate = await site.EnrolAsync(Name);
 
-        (await new EstClient(site.Appliance, certificate).GetAsync("/api/v1/self/nodeconfig")).AssertRefused(503, "no way to AWS");
+        (await new EstClient(site.Appliance, certificate).GetAsync("/api/v1/self/nodeconfig")).AssertRefused(503, "no AWS credentials");
     }
 
     [Fact]

@@ -43,6 +43,7 @@ internal static class ChildProcess
         "write" => WriteForeverAsync(arguments[0]),
         "issue-until-full" => IssueUntilFullAsync(arguments[0], arguments[1]),
         "write-until-full" => WriteUntilFullAsync(arguments[0]),
+        "serve-artifacts" => Artifacts.ArtifactLoadTests.ServeAsync(arguments[0], arguments[1]),
         "fetch-artifacts" => Artifacts.ArtifactCrashTests.FetchForeverAsync(arguments[0], arguments[1]),
         "pull-image" => Images.ImageDownloadTests.PullAsync(arguments[0], arguments[1..]),
         "create-keys" => CreateKeysAsync(arguments[0], arguments[1], arguments[2]),
