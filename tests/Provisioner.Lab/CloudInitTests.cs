@@ -33,13 +33,16 @@ public sealed class CloudInitTests(ITestOutputHelper output)
 
         """;
 
-    [Fact]
-    public async Task A_server_without_a_disk_is_configured_by_its_seed_and_enrols_with_the_token_in_it()
+    [Theory]
+    [InlineData(nameof(Firmware.Bios))]
+    [InlineData(nameof(Firmware.UefiArm64))]
+    public async Task A_server_without_a_disk_is_configured_by_its_seed_and_enrols_with_the_token_in_it(string machine)
     {
-        Prerequisites.SkipWithoutDiskless(Firmware.Bios);
-        var image = SiteImage.Diskless(Firmware.Bios);
-        await using var site = await Site.CreateAsync(Firmware.Bios, SiteResources.Reserve, image: image);
-        await site.Service.ApplyAsync(SiteResources.Profile(Firmware.Bios, image.Name).TrimEnd() + "\n" + Install);
+        var firmware = Enum.Parse<Firmware>(machine);
+        Prerequisites.SkipWithoutDiskless(firmware);
+        var image = SiteImage.Diskless(firmware);
+        await using var site = await Site.CreateAsync(firmware, SiteResources.Reserve, image: image);
+        await site.Service.ApplyAsync(SiteResources.Profile(firmware, image.Name).TrimEnd() + "\n" + Install);
         await site.RegisterAsync(Host, Mac);
         await site.Service.DoAsync("provision", Host);
         var server = await site.AddDisklessServerAsync(Mac);
