@@ -1,6 +1,8 @@
 using System.Collections.Concurrent;
 using System.Globalization;
 using System.Net;
+using System.Net.Sockets;
+using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.Builder;
@@ -52,9 +54,13 @@ internal sealed class AwsDouble : IAsyncDisposable
     /// <exception cref="AwsRefusal">The activation is over, or used up.</exception>
     public string RegisterInstance(string activationId, string code) => ssm.Register(activationId, code);
 
+    /// <param name="time">By which signatures and sessions end.</param>
+    /// <param name="account">An empty one when not given.</param>
     /// <param name="listen">Loopback and a free port when not said.</param>
     /// <param name="https">With a certificate, it speaks TLS.</param>
-    public static async Task<AwsDouble> StartAsync(TimeProvider? time = null, AwsAccount? account = null, IPEndPoint? listen = null, System.Security.Cryptography.X509Certificates.X509Certificate2? https = null)
+    /// <param name="bind">Makes the socket it listens on, when that has to be done elsewhere, such as in a network namespace.</param>
+    public static async Task<AwsDouble> StartAsync(
+        TimeProvider? time = null, AwsAccount? account = null, IPEndPoint? listen = null, X509Certificate2? https = null, Func<EndPoint, Socket>? bind = null)
     {
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
@@ -69,6 +75,8 @@ internal sealed class AwsDouble : IAsyncDisposable
         });
         if (https is not null)
             builder.WebHost.UseKestrelHttpsConfiguration();
+        if (bind is not null)
+            builder.WebHost.UseSockets(sockets => sockets.CreateBoundListenSocket = bind);
         var built = builder.Build();
         var made = new AwsDouble(built, account ?? new AwsAccount(), time ?? TimeProvider.System);
         built.Run(made.AnswerAsync);
@@ -157,6 +165,13 @@ internal sealed class AwsDouble : IAsyncDisposable
         {
             Asked("rolesanywhere:CreateSession");
             return (201, "application/json", sessions.Create(request).ToJsonString());
+        }
+        // An agent has no keys yet, and shows what it has instead: its activation, and then its registration's own key.
+        if (request.Header("x-amz-target") is "AmazonSSM.RegisterManagedInstance" or "AmazonSSM.RequestManagedInstanceRoleToken")
+        {
+            var asked = request.Header("x-amz-target")["AmazonSSM.".Length..];
+            Asked($"ssm:{asked}");
+            return (200, "application/x-amz-json-1.1", ssm.ActForAgent(asked, request).ToJsonString());
         }
         var (keys, scope) = Signed(request);
         switch (scope.Service)

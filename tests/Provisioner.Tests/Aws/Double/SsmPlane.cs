@@ -1,11 +1,17 @@
+using System.Collections.Concurrent;
+using System.Globalization;
 using System.Security.Cryptography;
 using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
 
 namespace Provisioner.AwsDoubles;
 
 /// <summary>Systems Manager, as far as hybrid activations go.</summary>
-internal sealed class SsmPlane(AwsAccount account, TimeProvider time)
+internal sealed partial class SsmPlane(AwsAccount account, TimeProvider time)
 {
+    /// <summary>What an agent registered with, by the managed instance's id.</summary>
+    private readonly ConcurrentDictionary<string, (DoubleActivation Activation, string Fingerprint, byte[] PublicKey)> registrations = new(StringComparer.Ordinal);
+
     public JsonObject Act(string operation, JsonObject body) => operation switch
     {
         "CreateActivation" => Create(body),
@@ -28,6 +34,45 @@ internal sealed class SsmPlane(AwsAccount account, TimeProvider time)
             activation.Instances.Add(id);
             return id;
         }
+    }
+
+    /// <summary>
+    /// What an agent asks before it has keys: to be registered by its activation, and then for its role's credentials, signed with the key it
+    /// registered. The agent's own way of signing is not documented; here it is the lab's, an RSA signature over the body.
+    /// </summary>
+    /// <exception cref="AwsRefusal">The activation is over, or the signature is not the instance's.</exception>
+    public JsonObject ActForAgent(string operation, SignedRequest request)
+    {
+        var body = JsonNode.Parse(request.Body)!.AsObject();
+        string Of(string name) => body[name]?.GetValue<string>() is { Length: > 0 } value ? value : throw new AwsRefusal(400, "ValidationException", name);
+        if (operation == "RegisterManagedInstance")
+        {
+            var key = Convert.FromBase64String(Of("PublicKey"));
+            using var rsa = RSA.Create();
+            rsa.ImportSubjectPublicKeyInfo(key, out _);
+            var id = Register(Of("ActivationId"), Of("ActivationCode"));
+            registrations[id] = (account.Activations[Of("ActivationId")], Of("Fingerprint"), key);
+            return new JsonObject { ["InstanceId"] = id };
+        }
+        var instance = Of("InstanceId");
+        if (!registrations.TryGetValue(instance, out var registration) || !registration.Activation.Instances.Contains(instance))
+            throw new AwsRefusal(400, "MachineFingerprintDoesNotMatch", $"{instance} is not a managed instance.");
+        var shown = AgentSignature().Match(request.Header("authorization"));
+        using var agent = RSA.Create();
+        agent.ImportSubjectPublicKeyInfo(registration.PublicKey, out _);
+        if (!shown.Success || shown.Groups["instance"].Value != instance || registration.Fingerprint != Of("Fingerprint")
+            || !agent.VerifyData(request.Body, Convert.FromBase64String(shown.Groups["signature"].Value), HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1))
+            throw new AwsRefusal(400, "InvalidSignatureException", "The signature is not that of the registered key, or the machine is another.");
+        var role = account.Roles[registration.Activation.Role];
+        var keys = DoubleKeys.New($"arn:aws:sts::{account.Id}:assumed-role/{role.Name}/{instance}", role, Convert.ToBase64String(RandomNumberGenerator.GetBytes(120)), time.GetUtcNow().AddHours(1));
+        account.Keys[keys.AccessKeyId] = keys;
+        return new JsonObject
+        {
+            ["AccessKeyId"] = keys.AccessKeyId,
+            ["SecretAccessKey"] = keys.SecretAccessKey,
+            ["SessionToken"] = keys.SessionToken,
+            ["TokenExpirationDate"] = keys.Expiration!.Value.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture),
+        };
     }
 
     private JsonObject Create(JsonObject body)
@@ -62,4 +107,7 @@ internal sealed class SsmPlane(AwsAccount account, TimeProvider time)
 
     private JsonObject Deregister(string id) =>
         account.Activations.Values.Any(a => a.Instances.Remove(id)) ? [] : throw new AwsRefusal(400, "InvalidInstanceId", $"{id} is not a managed instance.");
+
+    [GeneratedRegex(@"\AAmazonSSM-RSA-SHA256 InstanceId=(?<instance>mi-[0-9a-f]{17}), Signature=(?<signature>[A-Za-z0-9+/=]+)\z", RegexOptions.NonBacktracking)]
+    private static partial Regex AgentSignature();
 }
