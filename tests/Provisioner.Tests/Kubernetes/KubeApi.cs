@@ -2,10 +2,10 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
-using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using System.Text.Json.Nodes;
+using Provisioner.ClusterPrograms;
 using Provisioner.Clusters;
 using Provisioner.Tests.Appliance;
 
@@ -14,19 +14,14 @@ namespace Provisioner.Tests.Kubernetes;
 /// <summary>A real kube-apiserver with a real etcd on loopback, with tokens and RBAC. Nothing else of a cluster: the tests are its kubelets and controllers.</summary>
 internal sealed class KubeApi : IAsyncDisposable
 {
-    public const string ApplianceToken = "appliance-token";
+    public const string ApplianceToken = KubeApiSetup.ApplianceToken;
 
-    private const string AdminToken = "admin-token";
-
-    /// <summary>Set by test.sh once it has installed everything: what is missing then is a failure and not a reason to skip.</summary>
-    private const string RequiredVariable = "PROVISIONER_KUBERNETES_REQUIRED";
+    private const string AdminToken = KubeApiSetup.AdminToken;
 
     private readonly TemporaryDirectory directory = new();
     private readonly X509Certificate2 authority;
     private readonly HttpClient admin;
-    private readonly int etcdPort = FreePort();
-    private readonly int etcdPeerPort = FreePort();
-    private readonly int port = FreePort();
+    private readonly KubeApiSetup setup;
     private readonly string[] more;
     private Process? etcd;
     private Process? server;
@@ -34,26 +29,17 @@ internal sealed class KubeApi : IAsyncDisposable
     private KubeApi(string[] more)
     {
         this.more = more;
-        authority = MakeCertificates();
+        setup = new KubeApiSetup(directory.Path, IPAddress.Loopback, FreePort(), FreePort(), FreePort());
+        authority = setup.WriteFiles();
         admin = Client(AdminToken);
     }
 
-    public Uri Endpoint => new($"https://127.0.0.1:{port}/");
+    public Uri Endpoint => new($"https://127.0.0.1:{setup.Port}/");
 
     public X509Certificate2Collection Authorities => [authority];
 
-    public static string Program { get; } = Path.Combine(Repository(), ".cache", "kubernetes", "kube-apiserver");
-
     /// <summary>Skips the running test where there is none, unless it has to be there.</summary>
-    public static void SkipWithout()
-    {
-        var missing = !File.Exists(Program) ? $"there is no {Program}" : Etcd is null ? "etcd is not installed (package etcd-server)" : null;
-        if (missing is null)
-            return;
-        if (Environment.GetEnvironmentVariable(RequiredVariable) is { Length: > 0 })
-            Assert.Fail($"A Kubernetes API server must run here, and cannot: {missing}");
-        Assert.Skip($"{missing}; '.ci/install kubernetes' builds and installs what this needs");
-    }
+    public static void SkipWithout() => KubeApiSetup.SkipWithout();
 
     /// <param name="more">More arguments of kube-apiserver.</param>
     public static async Task<KubeApi> StartAsync(params string[] more)
@@ -85,14 +71,7 @@ internal sealed class KubeApi : IAsyncDisposable
 
     public async Task StartServerAsync()
     {
-        server = Start("server", Program,
-        [
-            $"--etcd-servers=http://127.0.0.1:{etcdPort}", "--bind-address=127.0.0.1", $"--secure-port={port}", "--insecure-port=0", "--advertise-address=127.0.0.1",
-            "--endpoint-reconciler-type=none", $"--tls-cert-file={directory.Path}/server.pem", $"--tls-private-key-file={directory.Path}/server.key",
-            $"--token-auth-file={directory.Path}/tokens.csv", "--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction", "--disable-admission-plugins=ServiceAccount",
-            "--service-account-issuer=https://kubernetes.default.svc", $"--service-account-signing-key-file={directory.Path}/account.key", $"--service-account-key-file={directory.Path}/account.key",
-            "--service-cluster-ip-range=10.96.0.0/16", $"--cert-dir={directory.Path}", "--etcd-compaction-interval=0", "--profiling=false", .. more,
-        ]);
+        server = Start("server", KubeApiSetup.ServerProgram, [.. setup.ServerArguments, .. more]);
         await UntilAsync(async () => (await admin.GetAsync("readyz")).IsSuccessStatusCode, "server");
     }
 
@@ -101,7 +80,7 @@ internal sealed class KubeApi : IAsyncDisposable
     {
         var revision = (await GetAsync("api/v1/nodes?limit=1"))["metadata"]!["resourceVersion"]!.GetValue<string>();
         using var http = new HttpClient();
-        using var answer = await http.PostAsync($"http://127.0.0.1:{etcdPort}/v3/kv/compaction", new StringContent($$"""{"revision": "{{revision}}", "physical": true}"""));
+        using var answer = await http.PostAsync($"{setup.EtcdUrl}/v3/kv/compaction", new StringContent($$"""{"revision": "{{revision}}", "physical": true}"""));
         Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync());
     }
 
@@ -187,18 +166,11 @@ internal sealed class KubeApi : IAsyncDisposable
         return ((IPEndPoint)socket.LocalEndPoint!).Port;
     }
 
-    private static string? Etcd { get; } = new[] { "/usr/bin/etcd", "/usr/sbin/etcd", "/usr/local/bin/etcd" }.FirstOrDefault(File.Exists);
-
     private async Task StartEtcdAsync()
     {
-        etcd = Start("etcd", Etcd!,
-        [
-            "--data-dir", Path.Combine(directory.Path, "etcd"), "--listen-client-urls", $"http://127.0.0.1:{etcdPort}", "--advertise-client-urls", $"http://127.0.0.1:{etcdPort}",
-            "--listen-peer-urls", $"http://127.0.0.1:{etcdPeerPort}", "--initial-advertise-peer-urls", $"http://127.0.0.1:{etcdPeerPort}",
-            "--initial-cluster", $"default=http://127.0.0.1:{etcdPeerPort}", "--logger", "zap", "--log-outputs", "stderr",
-        ]);
+        etcd = Start("etcd", KubeApiSetup.EtcdProgram!, setup.EtcdArguments);
         using var http = new HttpClient();
-        await UntilAsync(async () => (await http.GetStringAsync($"http://127.0.0.1:{etcdPort}/health")).Contains("true", StringComparison.Ordinal), "etcd");
+        await UntilAsync(async () => (await http.GetStringAsync($"{setup.EtcdUrl}/health")).Contains("true", StringComparison.Ordinal), "etcd");
     }
 
     // The least that following, draining and deleting need: what docs/nodes.md says.
@@ -219,37 +191,9 @@ internal sealed class KubeApi : IAsyncDisposable
         await UntilAsync(async () => await FindAsync("api/v1/namespaces/default") is not null, "server");
     }
 
-    private X509Certificate2 MakeCertificates()
-    {
-        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        var request = new CertificateRequest("CN=kubernetes", key, HashAlgorithmName.SHA256);
-        request.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, false, 0, true));
-        var from = TimeProvider.System.GetUtcNow().AddHours(-1);
-        using var signing = request.CreateSelfSigned(from, from.AddDays(2));
-        using var serverKey = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        var serverRequest = new CertificateRequest("CN=kube-apiserver", serverKey, HashAlgorithmName.SHA256);
-        var names = new SubjectAlternativeNameBuilder();
-        names.AddIpAddress(IPAddress.Loopback);
-        serverRequest.CertificateExtensions.Add(names.Build());
-        using var certificate = serverRequest.Create(signing, from, from.AddDays(1), RandomNumberGenerator.GetBytes(8));
-        using var accountKey = RSA.Create(2048);
-        File.WriteAllText(Path.Combine(directory.Path, "server.pem"), certificate.ExportCertificatePem());
-        File.WriteAllText(Path.Combine(directory.Path, "server.key"), serverKey.ExportECPrivateKeyPem());
-        File.WriteAllText(Path.Combine(directory.Path, "account.key"), accountKey.ExportRSAPrivateKeyPem());
-        File.WriteAllText(Path.Combine(directory.Path, "tokens.csv"), $"""
-            {AdminToken},admin,admin,"system:masters"
-            {ApplianceToken},appliance,appliance
-            node-token,system:node:web-1,web-1,"system:nodes"
-
-            """);
-        return X509CertificateLoader.LoadCertificate(signing.RawData);
-    }
-
     private HttpClient Client(string token)
     {
-        var policy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };
-        policy.CustomTrustStore.Add(authority);
-        var http = new HttpClient(new SocketsHttpHandler { SslOptions = new() { CertificateChainPolicy = policy } }) { BaseAddress = Endpoint };
+        var http = new HttpClient(new SocketsHttpHandler { SslOptions = new() { CertificateChainPolicy = KubeApiSetup.Trusting(authority) } }) { BaseAddress = Endpoint };
         http.DefaultRequestHeaders.Authorization = new("Bearer", token);
         return http;
     }
@@ -296,15 +240,5 @@ internal sealed class KubeApi : IAsyncDisposable
             await Task.Delay(200);
         }
         Assert.Fail($"{log} does not answer:\n{string.Join('\n', File.ReadAllLines(Path.Combine(directory.Path, log + ".log")).TakeLast(20))}");
-    }
-
-    private static string Repository()
-    {
-        for (var at = AppContext.BaseDirectory; at is not null; at = Path.GetDirectoryName(at))
-        {
-            if (File.Exists(Path.Combine(at, "Provisioner.sln")))
-                return at;
-        }
-        return Environment.CurrentDirectory;
     }
 }
