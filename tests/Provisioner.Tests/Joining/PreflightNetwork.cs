@@ -142,14 +142,15 @@ public sealed class PreflightNetwork : IAsyncLifetime
         ["nodeip"] = "10.77.0.2",
         ["nodenetworks"] = "10.60.0.0/16 10.77.0.0/24",
         ["podnetworks"] = "10.85.0.0/16",
-        ["endpoint"] = "https://" + Endpoint,
+        // As EKS writes it, and in the list below as the appliance does.
+        ["endpoint"] = "https://" + Endpoint.Replace("c0ffee", "C0FFEE", StringComparison.Ordinal),
         ["access"] = "private",
         ["cni"] = "cilium",
         ["cniport"] = "8472",
         ["artifacts"] = "http://10.88.0.2:8080/artifacts",
         ["nodeadm"] = "nodeadm",
         ["manifest"] = "manifest.yaml",
-        ["endpoints"] = $"{Sts}:443 10.88.0.2:8443",
+        ["endpoints"] = $"{Endpoint}:443 {Sts}:443 10.88.0.2:8443",
     };
 
     internal void WriteHost(string name) => Put("root/etc/provisioner/join.conf", $"APPLIANCE=https://10.88.0.2:8443\nHOST={name}\nINSTALLATION=i\n");
