@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Shows the main job: a virtual bare-metal server network-boots from the appliance.
+# Shows the main job: a virtual bare-metal server network-boots from the appliance, enrols, joins a cluster and becomes Ready.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -7,13 +7,14 @@ usage() {
   cat <<'USAGE'
 ./run.sh [--firmware uefi|secureboot|arm64|http|bios] [--machines N] [--keep]
 
-Installs what is missing, builds, starts the appliance in a network namespace of its own and lets virtual bare-metal
-servers boot from it. Nothing of it reaches this machine's network, and nothing is left behind.
+Installs what is missing, builds, starts the appliance in a network namespace of its own, and lets virtual bare-metal
+servers boot from it, enrol, join a cluster and become Ready. AWS and the cluster are doubles in that namespace. Nothing
+of it reaches this machine's network, and nothing is left behind.
 
   --firmware  what the servers start with; uefi when not given
                 uefi        UEFI x86-64 by PXE, then iPXE
                 secureboot  UEFI x86-64 with Secure Boot on, by shim and GRUB
-                arm64       UEFI arm64, by shim and GRUB
+                arm64       UEFI arm64, by shim and GRUB; its image is built first, which takes ten minutes
                 http        UEFI x86-64 by HTTP Boot, then iPXE
                 bios        legacy BIOS, with iPXE in the network card
   --machines  how many servers, 1 to 8; 1 when not given
@@ -21,9 +22,11 @@ servers boot from it. Nothing of it reaches this machine's network, and nothing 
 USAGE
 }
 
+image=diskless
 for argument in "$@"; do
   case "$argument" in
     -h | --help) usage; exit 0 ;;
+    arm64 | --firmware=arm64) image=diskless-arm64 ;;
   esac
 done
 if [ "$(id -u)" -ne 0 ]; then
@@ -32,7 +35,7 @@ if [ "$(id -u)" -ne 0 ]; then
 fi
 
 echo "== What is needed"
-.ci/install boot
+.ci/install boot "$image"
 # shellcheck source=.ci/environment
 . .ci/environment
 

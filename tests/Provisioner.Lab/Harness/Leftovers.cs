@@ -53,6 +53,15 @@ internal static partial class Leftovers
 
     public static void DisownNamespace(string name) => Namespaces.TryRemove(name, out _);
 
+    /// <summary>Files that the programs in a namespace see in the place of this machine's.</summary>
+    public static string ConfigurationOf(string name) => Path.Combine("/etc/netns", name);
+
+    public static void DeleteConfigurationOf(string name)
+    {
+        if (System.IO.Directory.Exists(ConfigurationOf(name)))
+            DeleteNow(ConfigurationOf(name));
+    }
+
     public static void OwnDirectory(string path)
     {
         Arm();
@@ -75,6 +84,11 @@ internal static partial class Leftovers
                     KillNow(int.Parse(id, CultureInfo.InvariantCulture));
                 await LabProcess.RunAsync("ip", ["netns", "delete", name]);
             }
+        }
+        if (System.IO.Directory.Exists("/etc/netns"))
+        {
+            foreach (var name in System.IO.Directory.EnumerateDirectories("/etc/netns").Select(Path.GetFileName).OfType<string>().Where(IsOrphan))
+                DeleteConfigurationOf(name);
         }
         foreach (var directory in System.IO.Directory.EnumerateDirectories(Path.GetTempPath(), Prefix + "*").Where(d => IsOrphan(Path.GetFileName(d))))
             DeleteNow(directory);
@@ -128,6 +142,7 @@ internal static partial class Leftovers
         {
             using var ip = Process.Start("ip", ["netns", "delete", name]);
             ip.WaitForExit(5000);
+            DeleteConfigurationOf(name);
         }
         foreach (var directory in Directories.Keys)
             DeleteNow(directory);

@@ -63,6 +63,21 @@ internal sealed partial class NetworkNamespace
         }
     }
 
+    /// <summary>A socket of this process that is bound inside, for a server to listen on.</summary>
+    public Socket Bind(IPEndPoint to)
+    {
+        var socket = MakeSocketAsync(to.AddressFamily).GetAwaiter().GetResult();
+        socket.Bind(to);
+        return socket;
+    }
+
+    /// <summary>Has the programs inside ask that name server. <c>ip netns exec</c> puts the file in the place of this machine's (ip-netns(8)).</summary>
+    public async Task UseNameServerAsync(string address)
+    {
+        Directory.CreateDirectory(Leftovers.ConfigurationOf(Name));
+        await File.WriteAllTextAsync(Path.Combine(Leftovers.ConfigurationOf(Name), "resolv.conf"), $"nameserver {address}\n");
+    }
+
     /// <summary>Adds a bridge with an address, in CIDR notation.</summary>
     public async Task AddBridgeAsync(string bridge, string address)
     {
@@ -106,6 +121,7 @@ internal sealed partial class NetworkNamespace
         foreach (var id in inside.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
             await LabProcess.RunAsync("kill", ["-KILL", id]);
         await LabProcess.RunAsync("ip", ["netns", "delete", Name]);
+        Leftovers.DeleteConfigurationOf(Name);
         Leftovers.DisownNamespace(Name);
     }
 

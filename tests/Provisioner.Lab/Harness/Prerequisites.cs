@@ -26,6 +26,8 @@ internal static class Prerequisites
     /// <summary>The directory with the diskless image for this firmware, as .ci/install leaves it below the repository.</summary>
     public static string Diskless(Firmware firmware) => Path.Combine(Repository, ".cache", "diskless", DebianArchitecture(firmware));
 
+    private static string DisklessImage(Firmware firmware) => Path.Combine(Diskless(firmware), "initrd.img");
+
     /// <summary>Skips the running test unless namespaces can be made here and these programs are installed.</summary>
     public static void SkipWithout(params string[] programs) => SkipUnless(Missing([], programs));
 
@@ -38,11 +40,14 @@ internal static class Prerequisites
     /// </summary>
     public static void SkipWithoutDiskless(Firmware firmware, params string[] programs)
     {
-        var image = Path.Combine(Diskless(firmware), "initrd.img");
-        if (firmware == Firmware.UefiArm64 && !File.Exists(image))
-            Assert.Skip($"not built here: {image} (.ci/install diskless-arm64 builds it)");
-        SkipUnless(Missing([.. FilesOf(firmware), "/dev/net/tun", image], [FirmwareFiles.Emulator(firmware), .. programs]));
+        if (firmware == Firmware.UefiArm64 && !File.Exists(DisklessImage(firmware)))
+            Assert.Skip($"not built here: {DisklessImage(firmware)} (.ci/install diskless-arm64 builds it)");
+        SkipUnless(MissingDiskless(firmware, programs));
     }
+
+    /// <summary>What is missing to start machines with this firmware and the diskless image, as a sentence; null when nothing is.</summary>
+    public static string? MissingDiskless(Firmware firmware, params string[] programs) =>
+        Missing([.. FilesOf(firmware), "/dev/net/tun", DisklessImage(firmware)], [FirmwareFiles.Emulator(firmware), .. programs]);
 
     /// <summary>Skips the running test unless a program's clock can be set apart from this machine's.</summary>
     public static void SkipWithoutFakeClock() => SkipUnless(Missing([FakeClock.Library], []));

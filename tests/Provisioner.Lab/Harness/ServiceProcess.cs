@@ -2,6 +2,11 @@ using System.Text.Json;
 
 namespace Provisioner.Lab.Harness;
 
+/// <summary>How the service is run, where the defaults are not enough.</summary>
+/// <param name="Configuration">Its configuration file.</param>
+/// <param name="Environment">More variables of its environment.</param>
+internal sealed record ServiceSettings(string Configuration, IReadOnlyDictionary<string, string> Environment);
+
 /// <summary>
 /// The service as it is run for real: <c>provisioner serve</c> in the appliance's namespace with a data directory of its own, spoken to
 /// through its command line.
@@ -47,13 +52,14 @@ internal sealed class ServiceProcess : IAsyncDisposable
     /// <param name="network">Where.</param>
     /// <param name="data">Its data directory; one of its own under the network's when not given.</param>
     /// <param name="clockAhead">How far its clock is ahead of this machine's.</param>
-    public static Task<ServiceProcess> StartAsync(LabNetwork network, string? data = null, TimeSpan clockAhead = default) =>
-        StartAsync(network.Appliance, data ?? Path.Combine(network.Directory, "data"), clockAhead);
+    /// <param name="settings">Its configuration and environment; the defaults when not given.</param>
+    public static Task<ServiceProcess> StartAsync(LabNetwork network, string? data = null, TimeSpan clockAhead = default, ServiceSettings? settings = null) =>
+        StartAsync(network.Appliance, data ?? Path.Combine(network.Directory, "data"), clockAhead, settings);
 
     /// <summary>Starts the service in that namespace and waits until it answers its command line.</summary>
-    public static async Task<ServiceProcess> StartAsync(NetworkNamespace on, string data, TimeSpan clockAhead = default)
+    public static async Task<ServiceProcess> StartAsync(NetworkNamespace on, string data, TimeSpan clockAhead = default, ServiceSettings? settings = null)
     {
-        var service = Begin(on, data, clockAhead);
+        var service = Begin(on, data, clockAhead, settings);
         try
         {
             await service.AnswersAsync();
@@ -71,12 +77,19 @@ internal sealed class ServiceProcess : IAsyncDisposable
     /// A virtual server takes its time from this machine, and this machine's clock may well be one that nobody synchronises: the service is
     /// told to trust it, so that a test means the same everywhere.
     /// </remarks>
-    public static ServiceProcess Begin(NetworkNamespace on, string data, TimeSpan clockAhead = default)
+    public static ServiceProcess Begin(NetworkNamespace on, string data, TimeSpan clockAhead = default, ServiceSettings? settings = null)
     {
         Directory.CreateDirectory(data);
-        string[] command = [ProgramFile, "serve", "--data", data, "--allow-unsynchronised-clock"];
-        if (clockAhead != default)
-            command = ["env", .. FakeClock.Environment(clockAhead), .. command];
+        string[] environment =
+        [
+            .. clockAhead == default ? [] : FakeClock.Environment(clockAhead),
+            .. settings?.Environment.Select(variable => $"{variable.Key}={variable.Value}") ?? [],
+        ];
+        string[] command =
+        [
+            .. environment.Length == 0 ? [] : (string[])["env", .. environment],
+            ProgramFile, "serve", "--data", data, "--allow-unsynchronised-clock", .. settings is null ? [] : (string[])["--config", settings.Configuration],
+        ];
         return new ServiceProcess(on, data, on.Start(command[0], command[1..]));
     }
 

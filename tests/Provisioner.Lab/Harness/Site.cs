@@ -53,10 +53,10 @@ internal sealed class Site : IAsyncDisposable
 
     /// <summary>As above, on a LAN that is there already and goes with the site.</summary>
     public static async Task<Site> CreateAsync(
-        LabNetwork network, Firmware firmware, string networkSpec, string subnet = LabNetwork.Subnet, Action<string>? progress = null, SiteImage? image = null)
+        LabNetwork network, Firmware firmware, string networkSpec, string subnet = LabNetwork.Subnet, Action<string>? progress = null, SiteImage? image = null, ServiceSettings? settings = null)
     {
         image ??= SiteImage.Installer(firmware);
-        var service = await ServiceProcess.StartAsync(network);
+        var service = await ServiceProcess.StartAsync(network, settings: settings);
         progress?.Invoke($"provisioner serve --data {service.Data}");
         var site = new Site(network, service, firmware);
         try
@@ -74,12 +74,12 @@ internal sealed class Site : IAsyncDisposable
         }
     }
 
-    /// <summary>Stops the service and starts it again on its data, its clock so far ahead of this machine's.</summary>
-    public async Task RestartServiceAsync(TimeSpan clockAhead = default)
+    /// <summary>Stops the service and starts it again on its data, its clock so far ahead of this machine's, with these settings.</summary>
+    public async Task RestartServiceAsync(TimeSpan clockAhead = default, ServiceSettings? settings = null)
     {
         await Service.StopAsync();
         await Service.DisposeAsync();
-        Service = await ServiceProcess.StartAsync(Network, Service.Data, clockAhead);
+        Service = await ServiceProcess.StartAsync(Network, Service.Data, clockAhead, settings);
     }
 
     /// <summary>Registers a host with that MAC address.</summary>

@@ -1,33 +1,40 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Text.Json;
+using System.Text.Json.Nodes;
+using Provisioner.Lab.Cloud;
 using Provisioner.Lab.Harness;
 
 namespace Provisioner.Lab.Show;
 
 /// <summary>
-/// The main job for people to watch: the appliance starts in a namespace of its own, virtual bare-metal servers power on and boot from it,
-/// and each answer they get is printed with its reason as it is given.
+/// The main job for people to watch: the appliance starts in a namespace of its own, beside doubles of AWS and of a cluster; virtual bare-metal
+/// servers power on, boot from it, enrol and join, until the cluster says that they are Ready. Each answer they get is printed with its
+/// reason as it is given.
 /// </summary>
 internal sealed class Demonstration(ShowOptions options, Paper paper, CancellationToken interrupted)
 {
-    private sealed class Machine(string name, VirtualServer server)
+    /// <summary>From power-on to Ready, for each that is emulated at the same time.</summary>
+    private static readonly TimeSpan ReadyLimit = TimeSpan.FromMinutes(10);
+
+    private sealed class Machine(string name, DisklessServer server)
     {
         public string Name => name;
 
-        public VirtualServer Server => server;
+        public DisklessServer Server => server;
 
         public ConcurrentQueue<RecordedEvent> Events { get; } = new();
 
         /// <summary>Power-on by the clock that events are dated with.</summary>
         public DateTimeOffset PoweredOnAt { get; set; }
 
-        public TimeSpan? KernelAfter { get; set; }
+        /// <summary>What it has reached, and how long after power-on.</summary>
+        public Dictionary<string, TimeSpan> Reached { get; } = new(StringComparer.Ordinal);
 
         public string? Failure { get; set; }
     }
 
-    /// <returns>0 when every server started its kernel, 1 when one did not.</returns>
+    /// <returns>0 when every server became Ready, 1 when one did not.</returns>
     public static async Task<int> RunAsync(string[] arguments)
     {
         if (ShowOptions.Parse(arguments, out var mistake) is not { } options)
@@ -35,7 +42,7 @@ internal sealed class Demonstration(ShowOptions options, Paper paper, Cancellati
             await Console.Error.WriteLineAsync(mistake);
             return 2;
         }
-        if (Prerequisites.Missing(options.Firmware) is { } missing)
+        if (Prerequisites.MissingDiskless(options.Firmware, "dnsmasq", "openssl") is { } missing)
         {
             await Console.Error.WriteLineAsync($"It cannot be shown here: {missing}.");
             return 1;
@@ -63,7 +70,20 @@ internal sealed class Demonstration(ShowOptions options, Paper paper, Cancellati
     {
         var whole = Stopwatch.StartNew();
         paper.Step("The appliance");
-        await using var site = await Site.CreateAsync(options.Firmware, SiteResources.Reserve, progress: text => paper.Line("   " + text));
+        var network = await LabNetwork.CreateAsync();
+        await using var cloud = await AwsCloud.CreateAsync(network, isApiReal: false);
+        paper.Line($"   a LAN of its own: namespace {network.Appliance.Name}, {LabNetwork.Bridge} with {LabNetwork.Address}/24");
+        paper.Line($"   on it doubles of AWS and of an EKS cluster, under their own names: {AwsCloud.Address}");
+        var image = SiteImage.Diskless(options.Firmware, await cloud.OverlayAsync());
+        await using var site = await Site.CreateAsync(network, options.Firmware, AwsCloud.NetworkSpec, progress: text => paper.Line("   " + text), image: image, settings: cloud.FirstSettings());
+        interrupted.ThrowIfCancellationRequested();
+        await site.Service.ApplyAsync(AwsCloud.ClusterResource("iam-ra"));
+        paper.Line($"provisioner aws apply {AwsCloud.Cluster}");
+        var applied = await site.Service.DoAsync("aws", "apply", AwsCloud.Cluster);
+        foreach (var line in applied.Split('\n').TakeWhile(line => line.Length > 0))
+            paper.Line("     " + line);
+        await site.RestartServiceAsync(settings: cloud.LastingSettings(applied));
+        await site.Service.ApplyAsync(AwsCloud.ProfileResource(options.Firmware, image.Name));
         interrupted.ThrowIfCancellationRequested();
 
         var machines = new List<Machine>();
@@ -72,8 +92,8 @@ internal sealed class Demonstration(ShowOptions options, Paper paper, Cancellati
             var (name, mac) = ($"server-{i}", $"52:54:00:77:01:{i:x2}");
             await site.RegisterAsync(name, mac);
             await site.Service.DoAsync("provision", name);
-            paper.Line($"   {name} registered with {mac}, an Installation of {SiteImage.Installer(options.Firmware).Name} opened");
-            machines.Add(new Machine(name, site.AddServer(mac)));
+            paper.Line($"   {name} registered with {mac}, an Installation of {image.Name} opened");
+            machines.Add(new Machine(name, await site.AddDisklessServerAsync(mac)));
         }
 
         paper.Line();
@@ -87,11 +107,11 @@ internal sealed class Demonstration(ShowOptions options, Paper paper, Cancellati
                 followers.Add(site.Service.StartCommand("events", machine.Name, "--follow", "-o", "json"));
                 machine.PoweredOnAt = TimeProvider.System.GetUtcNow();
                 await machine.Server.PowerOnAsync();
-                paper.Entry(TimeSpan.Zero, machine.Name, "power", $"on, {machine.Server.MacAddress}", "", bad: false);
+                paper.Entry(TimeSpan.Zero, machine.Name, "power", $"on, {machine.Server.Machine.MacAddress}", "", bad: false);
             }
             using var done = CancellationTokenSource.CreateLinkedTokenSource(interrupted);
             var printing = machines.Zip(followers, (machine, follower) => PrintAsync(machine, follower, done.Token)).ToList();
-            await Task.WhenAll(machines.Select(WatchAsync));
+            await WatchAsync(site, machines);
             // What the last answers recorded comes a moment after them.
             await Task.Delay(1000, interrupted);
             await done.CancelAsync();
@@ -109,18 +129,35 @@ internal sealed class Demonstration(ShowOptions options, Paper paper, Cancellati
         return machines.TrueForAll(m => m.Failure is null) ? 0 : 1;
     }
 
-    private async Task WatchAsync(Machine machine)
+    /// <summary>Follows their states until all are Ready, or the time is over.</summary>
+    private async Task WatchAsync(Site site, List<Machine> machines)
     {
-        try
+        var limit = ReadyLimit * machines.Count;
+        while (true)
         {
-            await machine.Server.WaitForAsync(Site.BootLimit * options.Machines, interrupted, Site.KernelStarted);
-            machine.KernelAfter = machine.Server.SincePowerOn;
-            paper.Entry(machine.Server.SincePowerOn, machine.Name, "console", paper.Green(Site.KernelStarted), "its kernel runs the installer's first program", bad: false);
-        }
-        catch (LabException failed)
-        {
-            machine.Failure = failed.Message;
-            paper.Line(paper.Red(failed.Message));
+            var hosts = JsonNode.Parse(await site.Service.DoAsync("get", "hosts", "-o", "json"))!["items"]!.AsArray();
+            foreach (var machine in machines.Where(m => m.Failure is null && !m.Reached.ContainsKey("Ready")))
+            {
+                var status = hosts.Single(host => (string?)host!["metadata"]!["name"] == machine.Name)!["status"]!;
+                var state = status["state"]!.GetValue<string>();
+                if (machine.Reached.TryAdd(state, machine.Server.Machine.SincePowerOn))
+                {
+                    paper.Entry(machine.Reached[state], machine.Name, "state", state is "Ready" ? paper.Green(state) : paper.Bold(state), (string?)status["reason"] ?? "", bad: state is "Failed");
+                    if (state is "Joined")
+                    {
+                        await machine.Server.DoAsync(AwsCloud.NetworkPlugin);
+                        paper.Entry(machine.Server.Machine.SincePowerOn, machine.Name, "cluster", "its network plugin has come to the node", "a stand-in for Cilium's agent, which the cluster would start there", bad: false);
+                    }
+                }
+                if (!machine.Server.Machine.IsOn || machine.Server.Machine.SincePowerOn > limit)
+                {
+                    machine.Failure = $"{machine.Name} is {state} after {machine.Server.Machine.SincePowerOn.TotalSeconds:F0} s{(machine.Server.Machine.IsOn ? "" : ", and off")}. Its console ends:\n{machine.Server.Machine.SerialTail(15)}";
+                    paper.Line(paper.Red(machine.Failure));
+                }
+            }
+            if (machines.TrueForAll(m => m.Failure is not null || m.Reached.ContainsKey("Ready")))
+                return;
+            await Task.Delay(1000, interrupted);
         }
     }
 
@@ -150,15 +187,16 @@ internal sealed class Demonstration(ShowOptions options, Paper paper, Cancellati
     {
         paper.Line();
         paper.Step("Summary");
-        paper.Line($"   {"server",-9}  {"first answer",12}  {"kernel runs",11}  {"DHCP",4}  {"TFTP",4}  {"HTTP",4}  reached");
+        paper.Line($"   {"server",-9}  {"first answer",12}  {"enrolled",8}  {"joined",7}  {"ready",7}  {"DHCP",4}  {"TFTP",4}  {"HTTP",4}");
         foreach (var machine in machines)
         {
             var answered = machine.Events.Where(e => e.Outcome == "answered").ToList();
             var first = answered.Count == 0 ? "-" : $"{(answered[0].At - machine.PoweredOnAt).TotalSeconds:F1} s";
-            var kernel = machine.KernelAfter is { } after ? $"{after.TotalSeconds:F1} s" : "-";
+            string After(params string[] states) => machine.Reached.Where(r => states.Contains(r.Key)).Select(r => $"{r.Value.TotalSeconds:F0} s").FirstOrDefault() ?? "-";
             int Count(params string[] sources) => answered.Count(e => sources.Contains(e.Source));
-            paper.Line($"   {machine.Name,-9}  {first,12}  {kernel,11}  {Count("dhcp", "proxyDhcp"),4}  {Count("tftp"),4}  {Count("http"),4}  "
-                + (machine.Failure is null ? paper.Green("the installer") : paper.Red("not its kernel")));
+            // A stage that is over between two looks is not among the states.
+            paper.Line($"   {machine.Name,-9}  {first,12}  {After("Enrolled", "Joining"),8}  {After("Joined", "Ready"),7}  {(machine.Failure is null ? paper.Green($"{After("Ready"),7}") : paper.Red($"{"no",7}"))}"
+                + $"  {Count("dhcp", "proxyDhcp"),4}  {Count("tftp"),4}  {Count("http"),4}");
         }
         paper.Line($"   The whole took {took.TotalSeconds:F0} s.");
     }
@@ -172,6 +210,8 @@ internal sealed class Demonstration(ShowOptions options, Paper paper, Cancellati
                alias provisioner={ServiceProcess.ProgramFile}
 
                provisioner get hosts
+               provisioner get nodes
+               provisioner describe host server-1
                provisioner events server-1
                provisioner explain 52:54:00:77:01:01
                provisioner status
