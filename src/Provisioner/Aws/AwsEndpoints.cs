@@ -14,7 +14,9 @@ internal sealed class AwsEndpoints(AwsOptions options)
         ("iam", "aws") => "iam.amazonaws.com",
         ("iam", "aws-cn") => "iam.cn-north-1.amazonaws.com.cn",
         ("iam", "aws-us-gov") => "iam.us-gov.amazonaws.com",
+        ("iam", "aws-eusc") => "iam.eusc-de-east-1.amazonaws.eu",
         (_, "aws-cn") => $"{service}.{region}.amazonaws.com.cn",
+        (_, "aws-eusc") => $"{service}.{region}.amazonaws.eu",
         _ => $"{service}.{region}.amazonaws.com",
     };
 
@@ -23,10 +25,16 @@ internal sealed class AwsEndpoints(AwsOptions options)
     {
         "aws-cn" => "cn-north-1",
         "aws-us-gov" => "us-gov-west-1",
+        "aws-eusc" => "eusc-de-east-1",
         _ => "us-east-1",
     };
 
     /// <summary>The second part of every ARN.</summary>
-    public static string Partition(string region) =>
-        region.StartsWith("cn-", StringComparison.Ordinal) ? "aws-cn" : region.StartsWith("us-gov-", StringComparison.Ordinal) ? "aws-us-gov" : "aws";
+    public static string Partition(string region) => region.Split('-') switch
+    {
+        ["cn", ..] => "aws-cn",
+        ["us", "gov", ..] => "aws-us-gov",
+        ["eusc", ..] => "aws-eusc",
+        _ => "aws",
+    };
 }

@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 using Provisioner.Artifacts;
+using Provisioner.Aws;
 using Provisioner.Boot;
 using Provisioner.Clusters;
 using Provisioner.Resources;
@@ -66,21 +67,21 @@ internal sealed class JoinAnswers(ArtifactCatalogue artifacts, TimeProvider time
     public static IEnumerable<string> Endpoints(Cluster cluster, CredentialProvider provider, string registry)
     {
         var region = cluster.Spec.Region;
-        var suffix = region.StartsWith("cn-", StringComparison.Ordinal) ? "amazonaws.com.cn" : region.StartsWith("eusc-", StringComparison.Ordinal) ? "amazonaws.eu" : "amazonaws.com";
-        yield return $"eks.{region}.{suffix}:443";
-        yield return $"sts.{region}.{suffix}:443";
+        string Of(string service) => AwsEndpoints.HostOf(service, region) + ":443";
+        yield return Of("eks");
+        yield return Of("sts");
         if (provider == CredentialProvider.IamRolesAnywhere)
         {
-            yield return $"rolesanywhere.{region}.{suffix}:443";
+            yield return Of("rolesanywhere");
         }
         else
         {
-            yield return $"ssm.{region}.{suffix}:443";
+            yield return Of("ssm");
             // Where the agent's set-up comes from, which the manifest does not turn to the appliance.
-            yield return $"amazon-ssm-{region}.s3.{region}.{suffix}:443";
+            yield return Of($"amazon-ssm-{region}.s3");
         }
-        yield return $"api.ecr.{region}.{suffix}:443";
-        yield return $"{registry}.dkr.ecr.{region}.{suffix}:443";
+        yield return Of("api.ecr");
+        yield return Of($"{registry}.dkr.ecr");
         if (cluster.Spec.Endpoint is { } endpoint)
         {
             var url = new Uri(endpoint);

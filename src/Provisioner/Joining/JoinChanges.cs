@@ -53,8 +53,12 @@ internal static class JoinChanges
         {
             editor.Lower(FailedAlert(host));
         }
-        Record(editor, host, report.State == StageState.Failed ? EventOutcome.Failed : EventOutcome.Changed,
-            Stages.Describe(report, stages[^1], began, editor.Now), report.Message ?? "reported by the host");
+        // What goes on and on the alert and the last stage say; that it ended is news.
+        if (stages.Length < MaximumStages || join.JoinedAt is not null)
+        {
+            Record(editor, host, report.State == StageState.Failed ? EventOutcome.Failed : EventOutcome.Changed,
+                Stages.Describe(report, stages[^1], began, editor.Now), report.Message ?? "reported by the host");
+        }
         return join;
     }
 

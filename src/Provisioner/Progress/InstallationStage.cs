@@ -65,17 +65,20 @@ public static partial class Stages
     public static bool IsName(string name) => StageName().IsMatch(name);
 
     /// <summary>The stages after a report: the one it is of goes on, ends or begins, and the one before it is over, whether its end was told or not.</summary>
-    /// <param name="maximum">Whoever may report could do it without end; past so many, nothing new begins.</param>
+    /// <param name="maximum">Whoever may report could do it without end; past so many, the last place is for the newest.</param>
     /// <param name="began">The report begins a stage.</param>
     /// <returns>Null when it says nothing new.</returns>
     internal static ImmutableArray<InstallationStage>? After(ImmutableArray<InstallationStage> stages, StageReport report, DateTimeOffset now, int maximum, out bool began)
     {
         var last = stages.IsEmpty ? null : stages[^1];
         began = last is null || last.Name != report.Stage || last.State != StageState.Running;
-        if (began && (last is not null && last.Name == report.Stage && last.State == report.State || stages.Length >= maximum))
+        if (began && last is not null && last.Name == report.Stage && last.State == report.State)
             return null;
         if (began && last is { State: StageState.Running })
             stages = stages.SetItem(stages.Length - 1, last with { State = StageState.Done, EndedAt = now });
+        // A host that tries through a night comes here, and how it ends is still to be known.
+        if (began && stages.Length >= maximum)
+            stages = stages.RemoveAt(stages.Length - 1);
         if (began)
             stages = stages.Add(new InstallationStage(report.Stage, now));
         var current = stages[^1];

@@ -38,6 +38,27 @@ public sealed class JoinChangesTests
     }
 
     [Fact]
+    public void A_host_that_tried_through_a_night_has_joined_in_the_morning()
+    {
+        Report(0, "preflight", StageState.Running);
+        Report(0, "preflight", StageState.Done);
+        for (var minute = 1; minute < 600; minute += 5)
+        {
+            Report(minute, "install", StageState.Running);
+            Report(minute + 1, "install", StageState.Failed, "no route");
+        }
+        Assert.Equal((64, StageState.Failed), (Join.Stages.Length, Join.Stages[^1].State));
+        Report(600, "install", StageState.Running);
+        Report(601, "install", StageState.Done);
+        Report(602, "init", StageState.Running);
+        Report(603, "joined", StageState.Done);
+
+        Assert.Equal((64, Start.AddMinutes(603)), (Join.Stages.Length, Join.JoinedAt));
+        Assert.Equal("Stage joined done", events[^1].What);
+        Assert.Empty(snapshot.Alerts);
+    }
+
+    [Fact]
     public void A_failed_stage_is_told_and_the_next_attempt_begins_anew()
     {
         Report(1, "preflight", StageState.Running);
