@@ -102,7 +102,7 @@ internal sealed class AwsCloud : IAsyncDisposable
     }
 
     /// <summary>The cluster as an administrator registers it.</summary>
-    public static string ClusterResource(string provider) => $"""
+    public static string ClusterResource { get; } = $"""
         ---
         apiVersion: provisioner/v1
         kind: Cluster
@@ -111,7 +111,6 @@ internal sealed class AwsCloud : IAsyncDisposable
         spec:
           region: {NodeadmReleases.Region}
           kubernetesVersion: "1.34"
-          credentialProvider: {provider}
           endpointAccess: private
           cni: cilium
           remoteNodeNetworks: [10.77.0.0/24]
@@ -120,14 +119,21 @@ internal sealed class AwsCloud : IAsyncDisposable
         """;
 
     /// <summary>How its nodes are built: the image in memory, a label and a taint of their own.</summary>
-    public static string ProfileResource(Firmware firmware, string image) => SiteResources.Profile(firmware, image).TrimEnd() + $$"""
+    /// <param name="firmware">What they start with.</param>
+    /// <param name="image">Its name.</param>
+    /// <param name="name">The profile's.</param>
+    /// <param name="provider">How they prove to AWS who they are.</param>
+    public static string ProfileResource(Firmware firmware, string image, string name = "worker", string provider = "iam-ra") => SiteResources.Profile(firmware, image, name).TrimEnd() + $$"""
 
           cluster: {{Cluster}}
           node:
+            credentialProvider: {{provider}}
             labels: { example.com/pool: lab }
             taints: [{ key: example.com/dedicated, value: lab, effect: NoSchedule }]
           install:
             diskless: true
+            # The image has no other, and generates none.
+            locale: C.UTF-8
 
         """;
 

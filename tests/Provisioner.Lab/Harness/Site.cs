@@ -83,8 +83,8 @@ internal sealed class Site : IAsyncDisposable
     }
 
     /// <summary>Registers a host with that MAC address.</summary>
-    public Task RegisterAsync(string name, string macAddress, string extra = "") =>
-        Service.ApplyAsync(SiteResources.Host(name, macAddress, Architecture, extra));
+    public Task RegisterAsync(string name, string macAddress, string extra = "", string profile = "worker") =>
+        Service.ApplyAsync(SiteResources.Host(name, macAddress, Architecture, extra, profile));
 
     /// <summary>A virtual server on the site's LAN, off.</summary>
     public VirtualServer AddServer(string macAddress, string? disk = null)

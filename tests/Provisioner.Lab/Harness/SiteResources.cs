@@ -31,12 +31,12 @@ internal static class SiteResources
         """;
 
     /// <summary>That image, talking on the serial port.</summary>
-    public static string Profile(Firmware firmware, string image) => $"""
+    public static string Profile(Firmware firmware, string image, string name = "worker") => $"""
         ---
         apiVersion: provisioner/v1
         kind: Profile
         metadata:
-          name: worker
+          name: {name}
         spec:
           image: {image}
           bootChain: {(firmware == Firmware.SecureBoot ? "shim" : "auto")}

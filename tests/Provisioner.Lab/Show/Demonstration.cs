@@ -77,7 +77,7 @@ internal sealed class Demonstration(ShowOptions options, Paper paper, Cancellati
         var image = SiteImage.Diskless(options.Firmware, await cloud.OverlayAsync());
         await using var site = await Site.CreateAsync(network, options.Firmware, AwsCloud.NetworkSpec, progress: text => paper.Line("   " + text), image: image, settings: cloud.FirstSettings());
         interrupted.ThrowIfCancellationRequested();
-        await site.Service.ApplyAsync(AwsCloud.ClusterResource("iam-ra"));
+        await site.Service.ApplyAsync(AwsCloud.ClusterResource);
         paper.Line($"provisioner aws apply {AwsCloud.Cluster}");
         var applied = await site.Service.DoAsync("aws", "apply", AwsCloud.Cluster);
         foreach (var line in applied.Split('\n').TakeWhile(line => line.Length > 0))
