@@ -34,6 +34,13 @@ else
     4) ;;
     *) exit "$status" ;;
   esac
+  status=0
+  .ci/install container || status=$?
+  case "$status" in
+    0) export PROVISIONER_CONTAINER_REQUIRED=1 ;;
+    5) ;;
+    *) exit "$status" ;;
+  esac
 fi
 # shellcheck source=.ci/environment
 . .ci/environment

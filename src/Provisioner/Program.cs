@@ -10,4 +10,6 @@ using Provisioner.Cli;
 //   csr, import                      Cli/AuthorityCommands.cs
 // image import, list, verify         Cli/ImageCommands.cs
 // status                             Cli/StatusCommand.cs
+// completion, man                    Cli/CompletionCommand.cs, Cli/ManPages.cs
+// machine reboot, power-off          Cli/MachineCommands.cs
 return await CommandLine.RunAsync(args, Screen.OfThisProcess());

@@ -18,5 +18,6 @@ internal static class ApiEndpoints
         api.MapNodes();
         api.MapUpgrades();
         api.MapStatus();
+        api.MapMachine();
     }
 }

@@ -25,6 +25,12 @@ internal static class StatusEndpoints
                 ["at"] = plane.At,
                 ["reason"] = plane.Reason,
             })]),
+            ["machine"] = new JsonArray([.. status.Machine().Select(feature => new JsonObject
+            {
+                ["feature"] = feature.Name,
+                ["works"] = feature.Works,
+                ["says"] = feature.Says,
+            })]),
             ["counts"] = new JsonObject
             {
                 ["hosts"] = state.Snapshot.Hosts.Count,

@@ -1,3 +1,4 @@
+using Provisioner.Appliance.Machine;
 using Provisioner.Artifacts;
 using Provisioner.Aws;
 using Provisioner.Certificates;
@@ -50,6 +51,7 @@ internal static class ApplianceConfiguration
         shape.Optional("loaders", new ListKind<string>(path), o => o.Loaders, (o, v) => o with { Loaders = v }, "Directories of boot loaders.");
         shape.Default("artifacts", ArtifactFields.Artifacts, o => o.Artifacts, (o, v) => o with { Artifacts = v }, "The artifact cache.");
         shape.Default("events", Events(), o => o.Events, (o, v) => o with { Events = v }, "The record of what happened.");
+        shape.Default("machine", MachineFields.Machine, o => o.Machine, (o, v) => o with { Machine = v }, "What this machine itself is set to.");
         shape.Check((options, report) =>
         {
             for (var i = 0; i < options.Loaders.Length; i++)

@@ -1,6 +1,8 @@
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting.Systemd;
 using Provisioner.Api;
+using Provisioner.Appliance.Machine;
+using Provisioner.Appliance.Systemd;
 using Provisioner.Artifacts;
 using Provisioner.Aws;
 using Provisioner.Boot;
@@ -36,14 +38,19 @@ internal static class ApplianceHost
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = StopWithin);
         // AddSystemd looks for a parent called systemd; whoever gives a NOTIFY_SOCKET (sd_notify(3)) wants to hear from us.
         if (Environment.GetEnvironmentVariable("NOTIFY_SOCKET") is { Length: > 0 })
-            builder.Services.AddSingleton<ISystemdNotifier, SystemdNotifier>().AddSingleton<IHostLifetime, SystemdLifetime>();
+        {
+            builder.Services.AddSingleton<ISystemdNotifier, SystemdNotifier>().AddSingleton<IHostLifetime, SystemdLifetime>()
+                .AddHostedService<Watchdog>();
+        }
         services?.Invoke(builder.Services);
         builder.Services.TryAddSingleton(TimeProvider.System);
         builder.Services
             .AddSingleton(options)
             .AddSingleton<ApplianceStatus>()
+            .AddSingleton<Health>()
             .AddSingleton<AddressBook>()
             .AddStorage(options.DataDirectory, new StoreLimits { Events = options.Events.Retention })
+            .AddMachine(options.Machine, options.Bus, options.Ca.AllowUnsynchronisedClock)
             .AddCertificates(options.Ca, options.Secure, options.DataDirectory)
             .AddAws(options.Aws)
             .AddSeeds(options.DataDirectory)
@@ -64,7 +71,8 @@ internal static class ApplianceHost
             .AddBoot(new BootHttpOptions { Address = options.Http.Address.ToIPAddress(), Port = options.Http.Port }, options.Loaders)
             .AddTemplates(options.DataDirectory)
             .AddInstalling()
-            .AddKubernetes();
+            .AddKubernetes()
+            .StartMachine();
         builder.AddApi(options.SocketPath);
         var app = builder.Build();
         app.UseApi();

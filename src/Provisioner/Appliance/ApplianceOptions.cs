@@ -1,4 +1,6 @@
 using System.Collections.Immutable;
+using Provisioner.Appliance.Bus;
+using Provisioner.Appliance.Machine;
 using Provisioner.Artifacts;
 using Provisioner.Aws;
 using Provisioner.Certificates;
@@ -42,6 +44,12 @@ public sealed record ApplianceOptions
     public ArtifactOptions Artifacts { get; init; } = new();
 
     public EventSettings Events { get; init; } = new();
+
+    /// <summary>What this machine is set to, by what its system offers for that.</summary>
+    public MachineOptions Machine { get; init; } = new();
+
+    /// <summary>The system's message bus.</summary>
+    internal BusOptions Bus { get; init; } = new();
 
     public string SocketPath => Socket ?? SocketIn(DataDirectory);
 

@@ -1,4 +1,5 @@
 using System.Reflection;
+using Provisioner.Appliance.Machine;
 using Provisioner.Boot.Dhcp;
 using Provisioner.Boot.Http;
 using Provisioner.Boot.Tftp;
@@ -19,12 +20,29 @@ internal sealed record Plane(string Name, bool Listens, string At, string Reason
 /// <summary>What runs and what does not, and why: for the start's report and <c>provisioner status</c>.</summary>
 internal sealed class ApplianceStatus(
     ApplianceOptions options, CurrentState state, DhcpService dhcp, TftpServer tftp, BootHttpService http,
-    SecureServer secure, CertificateAuthority authority, SyslogService syslog, TimeProvider time)
+    SecureServer secure, CertificateAuthority authority, SyslogService syslog, IEnumerable<IMachineFeature> machine, TimeProvider time)
 {
     public static string Version { get; } =
         (typeof(ApplianceStatus).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "0").Split('+')[0];
 
     public DateTimeOffset StartedAt { get; } = time.GetUtcNow();
+
+    /// <summary>What the system does for this service.</summary>
+    public IEnumerable<MachineFeature> Machine() => machine.Select(feature => feature.Standing);
+
+    /// <summary>For <c>systemctl status</c>.</summary>
+    public string InOneLine()
+    {
+        var (snapshot, now) = (state.Snapshot, time.GetUtcNow());
+        var building = snapshot.Installations.Values.Count(i => i.BuildsAt(now));
+        var ports = Planes().Where(plane => plane.Name == "dhcp").ToList();
+        return string.Join("; ", new[]
+        {
+            $"{snapshot.Hosts.Count} {(snapshot.Hosts.Count == 1 ? "host" : "hosts")}, {building} to be installed now",
+            ports.TrueForAll(plane => plane.Listens) ? $"DHCP for {WhoWantsDhcp()}" : $"DHCP {ports.Find(plane => !plane.Listens)!.Reason}",
+            authority.WhyNotIssuing(now) is { } whyNot ? $"no certificates are issued: {whyNot}" : null,
+        }.OfType<string>());
+    }
 
     public IEnumerable<Plane> Planes()
     {

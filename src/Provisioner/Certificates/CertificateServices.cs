@@ -21,7 +21,8 @@ internal static class CertificateServices
             .AddSingleton<Issuer>()
             .AddHostedService(provider => provider.GetRequiredService<Issuer>())
             // Before the server, which shows what the watch has made.
-            .AddHostedService<CertificateWatch>()
+            .AddSingleton<CertificateWatch>()
+            .AddHostedService(provider => provider.GetRequiredService<CertificateWatch>())
             .AddSingleton<EstEndpoints>()
             .AddSingleton<SelfEndpoints>()
             .AddSingleton<SecureServer>()

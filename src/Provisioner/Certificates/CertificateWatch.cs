@@ -60,7 +60,7 @@ internal sealed class CertificateWatch(
     {
         while (!stoppingToken.IsCancellationRequested)
         {
-            // While the clock is not right, the first authority waits for it: ask often.
+            // While the clock is not right, the first authority waits for it. Not every NTP client says when it is: ask often.
             await WaitAsync(state.Snapshot.IssuingAuthority is null ? TimeSpan.FromSeconds(10) : Interval, stoppingToken);
             try
             {
@@ -70,6 +70,21 @@ internal sealed class CertificateWatch(
             {
                 Log.WatchFailed(logger, e);
             }
+        }
+    }
+
+    /// <summary>Something it depends on may have changed: the clock, this machine's name or addresses. Returns at once.</summary>
+    public void LookSoon()
+    {
+        if (wake.CurrentCount > 0)
+            return;
+        try
+        {
+            wake.Release();
+        }
+        catch (Exception e) when (e is SemaphoreFullException or ObjectDisposedException)
+        {
+            // Somebody else did, or it is over.
         }
     }
 
@@ -86,17 +101,8 @@ internal sealed class CertificateWatch(
     {
         // A Network may name an address that hosts will call; the appliance's certificate has to have it by then.
         var networks = Interlocked.Exchange(ref networksSeen, snapshot.Networks);
-        if ((lists.IsBehind(snapshot) || !ReferenceEquals(networks, snapshot.Networks)) && wake.CurrentCount == 0)
-        {
-            try
-            {
-                wake.Release();
-            }
-            catch (SemaphoreFullException)
-            {
-                // Somebody else did.
-            }
-        }
+        if (lists.IsBehind(snapshot) || !ReferenceEquals(networks, snapshot.Networks))
+            LookSoon();
     }
 
     private async Task LookAsync(CancellationToken ct)

@@ -3,13 +3,24 @@ using System.Runtime.InteropServices;
 namespace Provisioner.Certificates;
 
 /// <summary>Whether the machine's clock can be trusted, and what says so.</summary>
-public readonly record struct ClockStatus(bool IsSynchronised, string Reason);
+public readonly record struct ClockStatus(bool IsSynchronised, string Reason)
+{
+    /// <summary>Nobody could be asked: whoever else knows may be believed alone.</summary>
+    public bool IsUnknown { get; init; }
+}
 
 /// <summary>Says whether the clock is synchronised. A certificate made by a wrong clock is refused by AWS, or good for too long.</summary>
 public interface IClock
 {
     /// <summary>Cheap: asked before each certificate.</summary>
     ClockStatus Status { get; }
+
+    /// <summary>Raised by a clock that is told when its status changes. Handlers return at once.</summary>
+    event Action? Changed
+    {
+        add { }
+        remove { }
+    }
 }
 
 /// <summary>
@@ -27,7 +38,7 @@ internal sealed partial class KernelClock : IClock
         {
             var timex = default(Timex);
             var state = AdjTimex(ref timex);
-            return state < 0 ? new(false, $"the kernel does not say whether the clock is synchronised ({Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError())})")
+            return state < 0 ? new(false, $"the kernel does not say whether the clock is synchronised ({Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError())})") { IsUnknown = true }
                 : state == Error || (timex.Status & Unsynchronised) != 0
                     ? new(false, "the clock is not synchronised: no NTP client has set it (timedatectl; chronyc tracking)")
                     : new(true, $"the kernel says that the clock is synchronised, within {timex.MaximumError / 1000} ms");

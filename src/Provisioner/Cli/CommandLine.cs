@@ -72,7 +72,10 @@ internal static class CommandLine
             .Append(CacheCommands.Create(screen, connect))
             .Append(AwsCommands.Create(screen, connect))
             .Append(StatusCommand.Create(screen, connect))
-            .Append(TemplateCommand.Create(screen)))
+            .Append(MachineCommands.Create(screen, connect))
+            .Append(TemplateCommand.Create(screen))
+            .Append(CompletionCommand.Create(screen))
+            .Append(ManPages.Create(screen)))
         {
             root.Add(command);
         }

@@ -26,7 +26,8 @@ internal static class ServeCommand
             "  secure: { address: 0.0.0.0, port: 8443, names: [] }   # names: what hosts call this machine, besides its own name",
             "  ca: { algorithm: p256, certificateLifetime: 90d }      # passphraseFile, pkcs11: docs/certificates.md",
             "  loaders: []            # directories with iPXE, searched before the distribution's",
-            "  events: { retention: 200000 }   # how many are kept")
+            "  events: { retention: 200000 }   # how many are kept",
+            "  machine: { announce: true }     # hostName, timeZone, timeServers: docs/installing.md")
         {
             config, data, clock,
         };

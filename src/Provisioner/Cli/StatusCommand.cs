@@ -33,6 +33,14 @@ internal static class StatusCommand
                 foreach (var line in screen.Wrap(plane.At("reason"), 14))
                     screen.Output.WriteLine(new string(' ', 14) + screen.Dim(line));
             }
+            screen.Output.WriteLine("What this machine's system does for the service:");
+            foreach (var feature in status["machine"]!.AsArray().Select(f => f!.AsObject()))
+            {
+                var lines = screen.Wrap(feature.At("says"), 14).ToList();
+                screen.Output.WriteLine($"  {feature.At("feature"),-6} {(feature.At("works") == "true" ? screen.Green("on ") : screen.Dim("off"))}  {lines[0]}");
+                foreach (var line in lines.Skip(1))
+                    screen.Output.WriteLine(new string(' ', 14) + line);
+            }
             return CommandLine.Done;
         });
         return command;

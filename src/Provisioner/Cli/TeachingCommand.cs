@@ -15,7 +15,7 @@ internal sealed class TeachingCommand(string name, string description, params st
     /// <summary>The usual help, with the examples below it.</summary>
     public sealed class Help(HelpAction usual) : SynchronousCommandLineAction
     {
-        private const string FirstSteps = """
+        public const string FirstSteps = """
             The three things to do first:
 
               1. Start the service. It answers nobody until a Network says so.

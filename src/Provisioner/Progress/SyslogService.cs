@@ -43,6 +43,7 @@ internal sealed class SyslogService(
         socket = new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp);
         try
         {
+            LateAddress.Allow(socket);
             socket.Bind(new IPEndPoint(options.Address.ToIPAddress(), options.Port));
         }
         catch (SocketException e)

@@ -5,6 +5,8 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Provisioner.Appliance;
+using Provisioner.Appliance.Bus;
+using Provisioner.Appliance.Machine;
 using Provisioner.Artifacts;
 using Provisioner.Aws;
 using Provisioner.Boot.Http;
@@ -68,7 +70,7 @@ internal sealed class RunningAppliance : IAsyncDisposable
     /// <param name="clock">Whether it says that it is synchronised; it does when not said otherwise.</param>
     /// <param name="more">What stands in for the world outside.</param>
     public static async Task<RunningAppliance> StartAsync(TemporaryDirectory? directory = null, CertificateOptions? ca = null, TimeProvider? time = null, IClock? clock = null, ArtifactOptions? artifacts = null,
-        AwsOptions? aws = null, Action<IServiceCollection>? more = null)
+        AwsOptions? aws = null, Action<IServiceCollection>? more = null, BusOptions? bus = null, MachineOptions? machine = null)
     {
         var own = directory is null ? new TemporaryDirectory() : null;
         var built = ApplianceHost.Build(new ApplianceOptions
@@ -83,6 +85,9 @@ internal sealed class RunningAppliance : IAsyncDisposable
             // No test asks the internet.
             Artifacts = artifacts ?? new ArtifactOptions { BuiltIn = false },
             Aws = aws ?? new AwsOptions(),
+            // Hundreds of appliances start in these tests: none of them has a say in how this machine runs.
+            Bus = bus ?? new BusOptions { Address = "unix:path=/nonexistent" },
+            Machine = machine ?? new MachineOptions(),
         }, logging => logging.ClearProviders(), services =>
         {
             services.AddSingleton(clock ?? new StandingClock());

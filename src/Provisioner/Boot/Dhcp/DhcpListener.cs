@@ -29,6 +29,7 @@ internal sealed class DhcpListener : IDisposable
     private RawSender? raw;
     private bool rawRefused;
     private volatile bool stopping;
+    private long rounds;
 
     /// <summary>Opens the port and begins to answer.</summary>
     /// <exception cref="SocketException">The port is taken or not allowed.</exception>
@@ -47,12 +48,21 @@ internal sealed class DhcpListener : IDisposable
     {
         /// <summary>Whether 4011 is open now.</summary>
         public required Func<bool> ProxyPortIsOpen { get; init; }
+
+        /// <summary>Told when the socket broke. Returns at once.</summary>
+        public required Action OnBroken { get; init; }
     }
 
     public int Port => socket.Port;
 
     /// <summary>Set when the socket broke; the listener is then to be replaced.</summary>
     public string? Broken { get; private set; }
+
+    /// <summary>How often its thread went round; <see cref="Wake"/> has it go round once more.</summary>
+    public long Rounds => Volatile.Read(ref rounds);
+
+    /// <summary>From any thread.</summary>
+    public void Wake() => socket.Wake();
 
     /// <summary>From any thread: a probe has ended, messages that waited for it are answered now.</summary>
     public void Probed(Ipv4Address address)
@@ -84,10 +94,12 @@ internal sealed class DhcpListener : IDisposable
                     Answer(batch.Payload(i), IngressOf(batch.Info(i)));
                 while (probed.TryDequeue(out var address))
                     AnswerWaiting(address);
+                Volatile.Write(ref rounds, rounds + 1);
             }
             catch (SocketException e)
             {
                 Broken = e.Message;
+                parts.OnBroken();
                 return;
             }
         }

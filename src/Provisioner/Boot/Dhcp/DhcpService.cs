@@ -1,4 +1,3 @@
-using System.Net.NetworkInformation;
 using System.Net.Sockets;
 using Provisioner.Events;
 using Provisioner.Networks;
@@ -8,7 +7,7 @@ namespace Provisioner.Boot.Dhcp;
 
 /// <summary>
 /// DHCP, proxyDHCP and PXE as a service: opens its ports while some Network has DHCP on, closes them when none has, follows interfaces
-/// that come late, and keeps trying when a port is taken.
+/// that come late, and keeps trying when a port is taken. It looks when it is told that something changed, and not otherwise.
 /// </summary>
 internal sealed class DhcpService : BackgroundService
 {
@@ -18,6 +17,7 @@ internal sealed class DhcpService : BackgroundService
     private readonly CurrentState state;
     private readonly TimeProvider time;
     private readonly ILogger<DhcpService> logger;
+    private readonly LinkChanges links;
     private readonly IStore? store;
     private readonly LeaseTable leases;
     private readonly LeaseKeeper keeper;
@@ -39,11 +39,13 @@ internal sealed class DhcpService : BackgroundService
         Func<BootRequest, Snapshot, DateTimeOffset, BootDecision> decide,
         TimeProvider time,
         ILogger<DhcpService> logger,
+        LinkChanges links,
         IStore? store = null)
     {
         this.state = state;
         this.time = time;
         this.logger = logger;
+        this.links = links;
         this.store = store;
         this.leases = leases;
         this.keeper = keeper;
@@ -57,6 +59,22 @@ internal sealed class DhcpService : BackgroundService
     /// <summary>The ports that are open now, with what keeps the others shut.</summary>
     public IEnumerable<(int Port, bool IsOpen, string? Problem)> Status =>
         [(server.Number, server.Listener is not null, server.Problem), (proxy.Number, proxy.Listener is not null, proxy.Problem)];
+
+    /// <summary>Ends when the thread of each open port went round.</summary>
+    internal async Task GoRoundAsync(CancellationToken cancellation)
+    {
+        foreach (var port in new[] { server, proxy })
+        {
+            if (port.Listener is not { Broken: null } listener)
+                continue;
+            var before = listener.Rounds;
+            while (listener.Rounds == before && listener.Broken is null && port.Listener == listener)
+            {
+                listener.Wake();
+                await Task.Delay(TimeSpan.FromMilliseconds(20), time, cancellation);
+            }
+        }
+    }
 
     public override async Task StartAsync(CancellationToken cancellationToken)
     {
@@ -72,14 +90,15 @@ internal sealed class DhcpService : BackgroundService
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         state.Changed += OnChanged;
-        NetworkChange.NetworkAddressChanged += OnAddressChanged;
+        links.Changed += Signal;
         var keeping = KeepLeasesAsync(stoppingToken);
         try
         {
             while (!stoppingToken.IsCancellationRequested)
             {
                 Reconcile(state.Snapshot);
-                await changed.WaitAsync(LookAgain, stoppingToken);
+                // Nobody signals that a port was given back.
+                await changed.WaitAsync(server.Problem is null && proxy.Problem is null ? Timeout.InfiniteTimeSpan : LookAgain, stoppingToken);
             }
         }
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
@@ -89,7 +108,7 @@ internal sealed class DhcpService : BackgroundService
         finally
         {
             state.Changed -= OnChanged;
-            NetworkChange.NetworkAddressChanged -= OnAddressChanged;
+            links.Changed -= Signal;
             server.Close();
             proxy.Close();
             await keeping;
@@ -105,8 +124,6 @@ internal sealed class DhcpService : BackgroundService
     }
 
     private void OnChanged(Snapshot snapshot) => Signal();
-
-    private void OnAddressChanged(object? sender, EventArgs e) => Signal();
 
     private void Signal()
     {
@@ -132,6 +149,7 @@ internal sealed class DhcpService : BackgroundService
                 port.Close();
                 DhcpLog.Closed(logger, port.Number);
             }
+            (server.Problem, proxy.Problem) = (null, null);
             missing.Clear();
             return;
         }
@@ -178,6 +196,7 @@ internal sealed class DhcpService : BackgroundService
             port.Open(new DhcpListener.Parts(responder, recorder, interfaces, state, time, logger)
             {
                 ProxyPortIsOpen = () => proxy.Listener is { Broken: null },
+                OnBroken = Signal,
             });
             var networks = string.Join(", ", index.All.Where(n => n.Spec.Dhcp != DhcpMode.Off)
                 .Select(n => $"{n.Name} ({(n.Spec.Dhcp == DhcpMode.Proxy ? "proxy" : "reserve")}, {n.Spec.Interface ?? "behind a relay"})"));

@@ -8,7 +8,7 @@ public static class DhcpServices
 {
     /// <summary>DHCP, proxyDHCP and PXE for the Networks that have it on; silent until one has.</summary>
     /// <param name="services">
-    /// Needs CurrentState, BootJournal, IStore, AddressBook, BootDecider and TimeProvider from elsewhere. Add it after the storage, so that
+    /// Needs CurrentState, BootJournal, IStore, AddressBook, BootDecider, LinkChanges and TimeProvider from elsewhere. Add it after the storage, so that
     /// its last leases still find the store open.
     /// </param>
     /// <param name="settings">Ports.</param>
@@ -26,6 +26,7 @@ public static class DhcpServices
                 provider.GetRequiredService<BootDecider>().Decide,
                 provider.GetRequiredService<TimeProvider>(),
                 provider.GetRequiredService<ILogger<DhcpService>>(),
+                provider.GetRequiredService<LinkChanges>(),
                 provider.GetService<IStore>()))
             .AddHostedService(provider => provider.GetRequiredService<DhcpService>());
 }

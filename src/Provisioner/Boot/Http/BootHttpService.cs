@@ -30,7 +30,7 @@ internal sealed class BootHttpService(BootHttpHandler handler, BootHttpOptions o
     public async Task StartAsync(CancellationToken cancellationToken)
     {
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
-        builder.Services.AddSingleton(loggers);
+        builder.Services.AddSingleton(loggers).AllowLateAddresses();
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
         {
             kestrel.Listen(options.Address, options.Port, listen => listen.Protocols = HttpProtocols.Http1);
@@ -41,7 +41,9 @@ internal sealed class BootHttpService(BootHttpHandler handler, BootHttpOptions o
             kestrel.Limits.MaxConcurrentConnections = 4096;
         });
         app = builder.Build();
-        app.Run(context => artifacts is not null && ArtifactHandler.Owns(context) ? artifacts.AnswerAsync(context) : handler.AnswerAsync(context));
+        // For the appliance itself: it is no question of a host's, and not recorded as one.
+        app.Run(context => context.Request.Path == "/healthz" ? Refusal.SendAsync(context, StatusCodes.Status200OK, "ok")
+            : artifacts is not null && ArtifactHandler.Owns(context) ? artifacts.AnswerAsync(context) : handler.AnswerAsync(context));
         try
         {
             await app.StartAsync(cancellationToken);

@@ -43,6 +43,7 @@ internal sealed class TftpServer : IDisposable
     private Thread? thread;
     private volatile bool stopping;
     private int sessionCount;
+    private long rounds;
     private long now;
     private long noiseSecond;
     private int noise;
@@ -85,6 +86,17 @@ internal sealed class TftpServer : IDisposable
         thread.Start();
     }
 
+    /// <summary>Ends when the thread went round once more.</summary>
+    public async Task GoRoundAsync(CancellationToken cancellation)
+    {
+        var before = Volatile.Read(ref rounds);
+        while (Volatile.Read(ref rounds) == before && !stopping && !completion.Task.IsCompleted)
+        {
+            socket?.Wake();
+            await Task.Delay(TimeSpan.FromMilliseconds(20), time, cancellation);
+        }
+    }
+
     /// <summary>Ends all transfers and frees the port.</summary>
     public void Dispose()
     {
@@ -115,6 +127,7 @@ internal sealed class TftpServer : IDisposable
                     nextSweep = now + sweepTicks;
                     Sweep();
                 }
+                Volatile.Write(ref rounds, rounds + 1);
             }
             completion.TrySetResult();
         }

@@ -27,6 +27,7 @@ internal sealed class SecureServer(SecureOptions options, ServerIdentity identit
         // One service, two servers: what the endpoints use is the appliance's.
         builder.Services.AddSingleton(_ => services.GetRequiredService<EstEndpoints>()).AddSingleton(_ => services.GetRequiredService<SelfEndpoints>())
             .AddSingleton(_ => services.GetRequiredService<JoinEndpoints>());
+        builder.Services.AllowLateAddresses();
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
         {
             kestrel.Listen(options.Address.ToIPAddress(), options.Port, listen =>

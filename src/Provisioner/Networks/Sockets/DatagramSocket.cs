@@ -42,10 +42,10 @@ internal sealed unsafe partial class DatagramSocket : IDisposable
     public int Port { get; }
 
     /// <summary>Opens and binds a socket that may broadcast.</summary>
-    /// <param name="address">The address to listen at; with one other than 0.0.0.0 no broadcast is heard.</param>
+    /// <param name="address">The address to listen at, which may come later; with one other than 0.0.0.0 no broadcast is heard.</param>
     /// <param name="port">0 lets the kernel choose.</param>
     /// <param name="interfaceName">Hear only what comes in by this interface (SO_BINDTODEVICE).</param>
-    /// <exception cref="SocketException">The port is taken (AddressAlreadyInUse), not allowed (AccessDenied), or the address or interface is not here.</exception>
+    /// <exception cref="SocketException">The port is taken (AddressAlreadyInUse), not allowed (AccessDenied), or the interface is not here.</exception>
     public static DatagramSocket Bind(Ipv4Address address, int port, string? interfaceName = null)
     {
         var opened = new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp);
@@ -55,6 +55,7 @@ internal sealed unsafe partial class DatagramSocket : IDisposable
             opened.EnableBroadcast = true;
             if (interfaceName is not null)
                 opened.SetRawSocketOption(SOL_SOCKET, SO_BINDTODEVICE, Encoding.ASCII.GetBytes(interfaceName));
+            LateAddress.Allow(opened);
             EnlargeBuffers(opened);
             opened.Bind(new IPEndPoint(address.ToIPAddress(), port));
             var descriptor = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

@@ -1,4 +1,6 @@
+using System.Net.Sockets;
 using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
 
 namespace Provisioner.Networks.Sockets;
 
@@ -13,6 +15,7 @@ internal static unsafe partial class Libc
     public const int SO_SNDBUFFORCE = 32;
     public const int SO_RCVBUFFORCE = 33;
     public const int IP_PKTINFO = 8;
+    public const int IP_FREEBIND = 15;
     public const int UDP_SEGMENT = 103;
     public const int MSG_DONTWAIT = 0x40;
     public const int MSG_WAITFORONE = 0x10000;
@@ -55,6 +58,19 @@ internal static unsafe partial class Libc
 
     [LibraryImport("libc", SetLastError = true)]
     public static partial nint preadv(SafeHandle descriptor, IoVector* vectors, int count, long offset);
+
+    /// <summary>Another descriptor of the same file, closed in programs that are started.</summary>
+    /// <exception cref="SocketException">The kernel refuses.</exception>
+    public static SafeFileHandle Duplicate(SafeHandle descriptor)
+    {
+        const int DuplicateCloseOnExec = 1030; // F_DUPFD_CLOEXEC
+        var copy = fcntl(descriptor, DuplicateCloseOnExec, 0);
+        return copy >= 0 ? new SafeFileHandle(copy, ownsHandle: true) : throw new SocketException(Marshal.GetLastPInvokeError());
+    }
+
+    // Variadic in C, and called with its third argument where a variadic function looks for it on both architectures: the first few go in registers.
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int fcntl(SafeHandle descriptor, int command, int argument);
 
     /// <summary><c>struct sockaddr_in</c>: port and address in network order.</summary>
     [StructLayout(LayoutKind.Sequential)]

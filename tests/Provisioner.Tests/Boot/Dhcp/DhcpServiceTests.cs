@@ -19,6 +19,7 @@ public sealed class DhcpServiceTests : IAsyncLifetime
     private readonly BootJournal journal = new();
     private readonly LeaseKeeper keeper;
     private readonly AddressBook addressBook = new();
+    private readonly LinkChanges links = new();
     private readonly DhcpSettings settings = new() { ServerPort = FreePort(), ProxyPort = FreePort() };
     private readonly DhcpService service;
 
@@ -26,7 +27,7 @@ public sealed class DhcpServiceTests : IAsyncLifetime
     {
         keeper = new LeaseKeeper(journal);
         service = new DhcpService(settings, state, new LeaseTable(keeper.Keep), keeper, addressBook, journal,
-            (request, _, _) => new BootDecision.BootFile("snponly.efi", "the test says so"), TimeProvider.System, NullLogger<DhcpService>.Instance);
+            (request, _, _) => new BootDecision.BootFile("snponly.efi", "the test says so"), TimeProvider.System, NullLogger<DhcpService>.Instance, links);
     }
 
     public async ValueTask InitializeAsync() => await service.StartAsync(CancellationToken.None);
@@ -35,6 +36,7 @@ public sealed class DhcpServiceTests : IAsyncLifetime
     {
         await service.StopAsync(CancellationToken.None);
         service.Dispose();
+        links.Dispose();
     }
 
     [Fact]
