@@ -1,5 +1,6 @@
 using Xunit.Sdk;
 using Xunit.v3;
 
-// Every test boots machines in software emulation: two at once on two cores only make each other miss their time limits.
-[assembly: Parallelization(Mode = ParallelMode.None)]
+// Most tests boot one machine in software emulation, which keeps one core busy: two of them go on at once. More would only make each other miss
+// their time limits.
+[assembly: Parallelization(Mode = ParallelMode.Collections, MaxThreads = 2)]

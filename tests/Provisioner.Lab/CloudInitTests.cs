@@ -131,7 +131,7 @@ public sealed class CloudInitTests(ITestOutputHelper output)
         List<RecordedEvent> events;
         do
         {
-            Assert.True(server.Machine.SincePowerOn < Site.BootLimit, $"The server does not come up again:\n{site.Service.LogTail()}");
+            Assert.True(server.Machine.SincePowerOn < site.BootLimit, $"The server does not come up again:\n{site.Service.LogTail()}");
             await Task.Delay(500);
             events = [.. (await site.Service.EventsAsync(Host)).Where(e => e.Id > before)];
         }

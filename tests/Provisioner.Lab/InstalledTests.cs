@@ -104,7 +104,7 @@ public sealed class InstalledTests(ITestOutputHelper output)
         Assert.Contains("installing to /dev/vda with 1 place for GRUB", server.Machine.Serial(), StringComparison.Ordinal);
         Assert.Contains("after, 'in' \"the\" target: ca.pem", server.Machine.Serial(), StringComparison.Ordinal);
         Assert.Contains("/etc/systemd/system/provisioner-enrol.service", server.Machine.Serial(), StringComparison.Ordinal);
-        while (server.Machine.IsOn && server.Machine.SincePowerOn < Site.BootLimit)
+        while (server.Machine.IsOn && server.Machine.SincePowerOn < site.BootLimit)
             await Task.Delay(200);
         output.WriteLine($"Installed, and reset, {server.Machine.SincePowerOn.TotalSeconds:F0} s after power-on.");
 

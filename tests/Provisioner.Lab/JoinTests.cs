@@ -20,9 +20,6 @@ public sealed class JoinTests(ITestOutputHelper output)
           location: { site: Madrid, rack: "Row 4" }
         """;
 
-    /// <summary>From the first sign of a stage to the next, in an emulated guest on a busy machine.</summary>
-    private static readonly TimeSpan StepLimit = TimeSpan.FromMinutes(8);
-
     private sealed record Machine(string Host, string Provider, DisklessServer Server);
 
     [Theory]
@@ -156,7 +153,7 @@ public sealed class JoinTests(ITestOutputHelper output)
             var status = await StatusAsync(site, host);
             if (states.Contains(Text(status, "state"), StringComparer.Ordinal))
                 return status;
-            if (server.Machine.SincePowerOn - from > StepLimit)
+            if (server.Machine.SincePowerOn - from > 2 * site.BootLimit)
             {
                 output.WriteLine((await server.RunAsync("journalctl --no-pager -u provisioner-enrol -u provisioner-join -u kubelet -o cat | tail -n 60; tail -n 40 /var/log/provisioner-join.log")).Text);
                 Assert.Fail($"{host} is {status.ToJsonString()} and not {string.Join(" or ", states)}:\n{server.Machine.SerialTail()}\n{site.Service.LogTail()}");

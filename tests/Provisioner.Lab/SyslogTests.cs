@@ -32,7 +32,7 @@ public sealed class SyslogTests(ITestOutputHelper output)
         string log;
         do
         {
-            Assert.True(server.IsOn && server.SincePowerOn < Site.BootLimit, $"Nothing of it is in the log:\n{server.SerialTail()}\n{site.Service.LogTail()}");
+            Assert.True(server.IsOn && server.SincePowerOn < site.BootLimit, $"Nothing of it is in the log:\n{server.SerialTail()}\n{site.Service.LogTail()}");
             await Task.Delay(500);
             log = (await site.Service.RunAsync("log", "server-1")).Output;
         }
