@@ -1,3 +1,7 @@
+using Provisioner.Backup;
+using Provisioner.Doctor;
+using Provisioner.Support;
+
 namespace Provisioner.Api;
 
 /// <summary>The REST API, version 1. It is served on the unix socket alone; the boot plane has a server of its own.</summary>
@@ -18,5 +22,8 @@ internal static class ApiEndpoints
         api.MapNodes();
         api.MapUpgrades();
         api.MapStatus();
+        api.MapBackup();
+        api.MapDoctor();
+        api.MapSupport();
     }
 }

@@ -3,11 +3,13 @@ using Microsoft.Extensions.Hosting.Systemd;
 using Provisioner.Api;
 using Provisioner.Artifacts;
 using Provisioner.Aws;
+using Provisioner.Backup;
 using Provisioner.Boot;
 using Provisioner.Boot.Dhcp;
 using Provisioner.Boot.Http;
 using Provisioner.Boot.Tftp;
 using Provisioner.Certificates;
+using Provisioner.Doctor;
 using Provisioner.Images;
 using Provisioner.Installing;
 using Provisioner.Joining;
@@ -16,6 +18,7 @@ using Provisioner.Networks;
 using Provisioner.Progress;
 using Provisioner.Seeds;
 using Provisioner.Storage;
+using Provisioner.Support;
 using Provisioner.Templates;
 
 namespace Provisioner.Appliance;
@@ -64,7 +67,11 @@ internal static class ApplianceHost
             .AddBoot(new BootHttpOptions { Address = options.Http.Address.ToIPAddress(), Port = options.Http.Port }, options.Loaders)
             .AddTemplates(options.DataDirectory)
             .AddInstalling()
-            .AddKubernetes();
+            .AddKubernetes()
+            .AddBackup()
+            .AddDoctor()
+            .AddSupport()
+            .AddHostedService<Retention>();
         builder.AddApi(options.SocketPath);
         var app = builder.Build();
         app.UseApi();

@@ -72,6 +72,10 @@ internal static class CommandLine
             .Append(CacheCommands.Create(screen, connect))
             .Append(AwsCommands.Create(screen, connect))
             .Append(StatusCommand.Create(screen, connect))
+            .Append(BackupCommand.Create(screen, connect))
+            .Append(RestoreCommand.Create(screen))
+            .Append(DoctorCommand.Create(screen, connect))
+            .Append(SupportCommand.Create(screen, connect))
             .Append(TemplateCommand.Create(screen)))
         {
             root.Add(command);

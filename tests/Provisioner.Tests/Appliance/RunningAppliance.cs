@@ -67,8 +67,9 @@ internal sealed class RunningAppliance : IAsyncDisposable
     /// <param name="time">The service's clock.</param>
     /// <param name="clock">Whether it says that it is synchronised; it does when not said otherwise.</param>
     /// <param name="more">What stands in for the world outside.</param>
+    /// <param name="backup">None is scheduled when not said.</param>
     public static async Task<RunningAppliance> StartAsync(TemporaryDirectory? directory = null, CertificateOptions? ca = null, TimeProvider? time = null, IClock? clock = null, ArtifactOptions? artifacts = null,
-        AwsOptions? aws = null, Action<IServiceCollection>? more = null)
+        AwsOptions? aws = null, Action<IServiceCollection>? more = null, Provisioner.Backup.BackupOptions? backup = null)
     {
         var own = directory is null ? new TemporaryDirectory() : null;
         var built = ApplianceHost.Build(new ApplianceOptions
@@ -83,6 +84,7 @@ internal sealed class RunningAppliance : IAsyncDisposable
             // No test asks the internet.
             Artifacts = artifacts ?? new ArtifactOptions { BuiltIn = false },
             Aws = aws ?? new AwsOptions(),
+            Backup = backup ?? new Provisioner.Backup.BackupOptions(),
         }, logging => logging.ClearProviders(), services =>
         {
             services.AddSingleton(clock ?? new StandingClock());

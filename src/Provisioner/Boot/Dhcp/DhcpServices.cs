@@ -27,5 +27,7 @@ public static class DhcpServices
                 provider.GetRequiredService<TimeProvider>(),
                 provider.GetRequiredService<ILogger<DhcpService>>(),
                 provider.GetService<IStore>()))
-            .AddHostedService(provider => provider.GetRequiredService<DhcpService>());
+            .AddHostedService(provider => provider.GetRequiredService<DhcpService>())
+            .AddSingleton<OtherServers>()
+            .AddHostedService(provider => provider.GetRequiredService<OtherServers>());
 }
