@@ -7,7 +7,8 @@ using Provisioner.Cli;
 // events                             Cli/EventsCommand.cs
 // token, retire, dismiss             Cli/CertificateCommands.cs
 // ca show, rotate, revoke, crl,
-//   csr, import                      Cli/AuthorityCommands.cs
+//   csr, import, rebuild             Cli/AuthorityCommands.cs
+// backup, restore, doctor, support  Cli/BackupCommand.cs, RestoreCommand.cs, DoctorCommand.cs, SupportCommand.cs
 // image import, list, verify         Cli/ImageCommands.cs
 // status                             Cli/StatusCommand.cs
 // completion, man                    Cli/CompletionCommand.cs, Cli/ManPages.cs

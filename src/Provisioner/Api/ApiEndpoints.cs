@@ -1,3 +1,7 @@
+using Provisioner.Backup;
+using Provisioner.Doctor;
+using Provisioner.Support;
+
 namespace Provisioner.Api;
 
 /// <summary>The REST API, version 1. It is served on the unix socket alone; the boot plane has a server of its own.</summary>
@@ -19,5 +23,8 @@ internal static class ApiEndpoints
         api.MapUpgrades();
         api.MapStatus();
         api.MapMachine();
+        api.MapBackup();
+        api.MapDoctor();
+        api.MapSupport();
     }
 }

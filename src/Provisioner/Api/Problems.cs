@@ -53,6 +53,10 @@ internal static partial class Problems
             refused.Mistakes.Count == 1 ? Sentence(refused.Mistakes[0]) : $"{refused.Mistakes.Count} mistakes; nothing was changed.",
             refused.Mistakes),
         TemplateException template => new(422, template.Message, []),
+        // 507: nothing is wrong with the request, and it can be made again when there is room (RFC 4918 §11.5).
+        StoreException { IsDiskFull: true } => new(507, $"The appliance's disk is full, so nothing can be changed; booting and answering go on. Make room: 'provisioner doctor' says where. ({exception.Message})", []),
+        StoreException { IsReadOnly: true } => new(503, $"The appliance's disk is mounted read-only, so nothing can be changed; booting and answering go on. See 'dmesg' for why, and mount it for writing. ({exception.Message})", []),
+        Backup.BackupException => new(503, $"No backup was made: {exception.Message}", []),
         StoreException or Certificates.Keys.KeyStoreException => new(503, exception.Message, []),
         Aws.NoAwsCredentialsException => new(409, exception.Message, []),
         Aws.AwsException or Clusters.ClusterAccessException => new(502, exception.Message, []),
@@ -112,6 +116,7 @@ internal sealed record Problem(int Status, string Detail, IReadOnlyList<Mistake>
         422 => "Refused",
         502 => "Bad gateway",
         503 => "Storage failed",
+        507 => "Disk full",
         _ => "Failed",
     };
 

@@ -1,6 +1,7 @@
 using Provisioner.Appliance.Machine;
 using Provisioner.Artifacts;
 using Provisioner.Aws;
+using Provisioner.Backup;
 using Provisioner.Certificates;
 using Provisioner.Progress;
 using Provisioner.Protocols;
@@ -52,6 +53,8 @@ internal static class ApplianceConfiguration
         shape.Default("artifacts", ArtifactFields.Artifacts, o => o.Artifacts, (o, v) => o with { Artifacts = v }, "The artifact cache.");
         shape.Default("events", Events(), o => o.Events, (o, v) => o with { Events = v }, "The record of what happened.");
         shape.Default("machine", MachineFields.Machine, o => o.Machine, (o, v) => o with { Machine = v }, "What this machine itself is set to.");
+        shape.Default("logs", Logs(), o => o.Logs, (o, v) => o with { Logs = v }, "What installers said.");
+        shape.Default("backup", BackupFields.Backup, o => o.Backup, (o, v) => o with { Backup = v }, "Backups on a schedule.");
         shape.Check((options, report) =>
         {
             for (var i = 0; i < options.Loaders.Length; i++)
@@ -117,6 +120,15 @@ internal static class ApplianceConfiguration
     {
         var shape = new Shape<EventSettings>("events", () => new EventSettings());
         shape.Default("retention", Values.Integer(1_000, 100_000_000), e => e.Retention, (e, v) => e with { Retention = v }, "How many events are kept; the oldest go first.");
+        shape.Default("keepFor", Values.Days(1, 3650), e => e.KeepFor, (e, v) => e with { KeepFor = v }, "How long.");
+        return shape;
+    }
+
+    private static Shape<LogSettings> Logs()
+    {
+        var shape = new Shape<LogSettings>("logs", () => new LogSettings());
+        shape.Default("keepFor", Values.Days(1, 3650), l => l.KeepFor, (l, v) => l with { KeepFor = v }, "How long the log of an installer that failed is kept.");
+        shape.Default("maximumSize", Values.Integer(1, 100_000), l => l.MaximumSize, (l, v) => l with { MaximumSize = v }, "How much of them, in MiB; the oldest go first.");
         return shape;
     }
 

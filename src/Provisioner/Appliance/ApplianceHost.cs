@@ -5,11 +5,13 @@ using Provisioner.Appliance.Machine;
 using Provisioner.Appliance.Systemd;
 using Provisioner.Artifacts;
 using Provisioner.Aws;
+using Provisioner.Backup;
 using Provisioner.Boot;
 using Provisioner.Boot.Dhcp;
 using Provisioner.Boot.Http;
 using Provisioner.Boot.Tftp;
 using Provisioner.Certificates;
+using Provisioner.Doctor;
 using Provisioner.Images;
 using Provisioner.Installing;
 using Provisioner.Joining;
@@ -18,6 +20,7 @@ using Provisioner.Networks;
 using Provisioner.Progress;
 using Provisioner.Seeds;
 using Provisioner.Storage;
+using Provisioner.Support;
 using Provisioner.Templates;
 
 namespace Provisioner.Appliance;
@@ -72,6 +75,10 @@ internal static class ApplianceHost
             .AddTemplates(options.DataDirectory)
             .AddInstalling()
             .AddKubernetes()
+            .AddBackup()
+            .AddDoctor()
+            .AddSupport()
+            .AddHostedService<Retention>()
             .StartMachine();
         builder.AddApi(options.SocketPath);
         var app = builder.Build();

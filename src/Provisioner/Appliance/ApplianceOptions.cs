@@ -3,6 +3,7 @@ using Provisioner.Appliance.Bus;
 using Provisioner.Appliance.Machine;
 using Provisioner.Artifacts;
 using Provisioner.Aws;
+using Provisioner.Backup;
 using Provisioner.Certificates;
 using Provisioner.Progress;
 using Provisioner.Protocols;
@@ -51,6 +52,15 @@ public sealed record ApplianceOptions
     /// <summary>The system's message bus.</summary>
     internal BusOptions Bus { get; init; } = new();
 
+    /// <summary>What installers said.</summary>
+    public LogSettings Logs { get; init; } = new();
+
+    /// <summary>Backups on a schedule.</summary>
+    public BackupOptions Backup { get; init; } = new();
+
+    /// <summary>The file all this was read from; null without one. It goes into backups.</summary>
+    public string? ConfigurationFile { get; init; }
+
     public string SocketPath => Socket ?? SocketIn(DataDirectory);
 
     public static string SocketIn(string dataDirectory) => Path.Combine(Path.GetFullPath(dataDirectory), "provisioner.sock");
@@ -90,4 +100,17 @@ public sealed record EventSettings
 {
     /// <summary>How many events are kept; the oldest go first. A count, so that a flood of requests cannot fill the disk.</summary>
     public int Retention { get; init; } = new StoreLimits().Events;
+
+    /// <summary>None is kept for longer.</summary>
+    public TimeSpan KeepFor { get; init; } = TimeSpan.FromDays(365);
+}
+
+/// <summary>The logs of hosts' installers, as far as they are kept beyond a restart.</summary>
+public sealed record LogSettings
+{
+    /// <summary>None is kept for longer.</summary>
+    public TimeSpan KeepFor { get; init; } = TimeSpan.FromDays(90);
+
+    /// <summary>In MiB, all together; the oldest go first.</summary>
+    public int MaximumSize { get; init; } = 64;
 }

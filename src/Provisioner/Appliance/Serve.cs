@@ -44,7 +44,7 @@ internal static partial class Serve
     /// <exception cref="StartRefusedException">The file cannot be read, or says something wrong.</exception>
     public static ApplianceOptions Options(string? configFile, string? dataDirectory, string? socket)
     {
-        var options = configFile is null ? new ApplianceOptions() : Read(configFile);
+        var options = configFile is null ? new ApplianceOptions() : Read(configFile) with { ConfigurationFile = Path.GetFullPath(configFile) };
         if (dataDirectory is not null)
             options = options with { DataDirectory = Path.GetFullPath(dataDirectory) };
         return socket is null ? options : options with { Socket = Path.GetFullPath(socket) };

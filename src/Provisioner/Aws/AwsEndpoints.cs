@@ -3,6 +3,9 @@ namespace Provisioner.Aws;
 /// <summary>Where each service of AWS is reached.</summary>
 internal sealed class AwsEndpoints(AwsOptions options)
 {
+    /// <summary>The configuration says where AWS is reached.</summary>
+    public bool IsOwn => options.Endpoint is not null;
+
     /// <summary>https://docs.aws.amazon.com/general/latest/gr/rande.html</summary>
     public Uri Of(string service, string region) => new(options.Endpoint is { } template
         ? template.Replace("{service}", service, StringComparison.Ordinal).Replace("{region}", region, StringComparison.Ordinal)

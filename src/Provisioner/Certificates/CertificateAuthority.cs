@@ -28,6 +28,8 @@ internal sealed class CertificateAuthority(
         // The record knows what time it was: a clock that was set back would make certificates that are over before they begin.
         if (now < issuing.CreatedAt - CertificateOptions.Backdating)
             return $"the clock says {now:u}, before the authority was made ({issuing.CreatedAt:u}): set it right";
+        if (state.Snapshot.LastIssuedAt is { } last && now < last - CertificateOptions.Backdating)
+            return $"the clock says {now:u}, and a certificate was issued at {last:u} already: the clock was set back. Set it right; if it was wrong then, revoke what was issued after now ('provisioner get certificates -o wide')";
         return now >= issuing.NotAfter ? $"the authority ended at {issuing.NotAfter:u}: 'provisioner ca rotate' makes the next" : null;
     }
 

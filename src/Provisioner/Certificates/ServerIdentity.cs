@@ -36,6 +36,9 @@ internal sealed class ServerIdentity(CurrentState state, StateWriter writer, Cer
             var signed = AuthorityChanges.In(snapshot, AuthorityState.Previous) ?? snapshot.IssuingAuthority;
             if (signed is null)
                 return;
+            // Made by a clock that was set back, another would be over for every host whose clock is right.
+            if (shown is not null && snapshot.LastIssuedAt - CertificateOptions.Backdating > time.GetUtcNow())
+                return;
             var (now, names) = (time.GetUtcNow(), Names(snapshot));
             if (shown is { } present && present.Authority.AsSpan().SequenceEqual(signed.Der) && present.Names.SequenceEqual(names, StringComparer.Ordinal) && !snapshot.Revoked.Contains(present.Serial) && !present.IsDueAt(now))
                 return;

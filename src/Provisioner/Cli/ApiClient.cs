@@ -69,6 +69,17 @@ internal sealed class ApiClient : IDisposable
     public IAsyncEnumerable<JsonObject> FollowAsync(string path, JsonObject body, CancellationToken cancellation) =>
         FollowAsync(HttpMethod.Post, path, new StringContent(body.ToJsonString(), Encoding.UTF8, "application/json"), cancellation);
 
+    /// <summary>Has a file made and gives its bytes as they come.</summary>
+    public async Task<HttpResponseMessage> DownloadAsync(HttpMethod method, string path, JsonObject? body, CancellationToken cancellation)
+    {
+        using var request = new HttpRequestMessage(method, path) { Content = body is null ? null : new StringContent(body.ToJsonString(), Encoding.UTF8, "application/json") };
+        var response = await ConnectAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellation);
+        if (response.IsSuccessStatusCode)
+            return response;
+        using (response)
+            throw Refused(await response.Content.ReadAsStringAsync(cancellation), (int)response.StatusCode);
+    }
+
     private async IAsyncEnumerable<JsonObject> FollowAsync(HttpMethod method, string path, HttpContent? content, [EnumeratorCancellation] CancellationToken cancellation)
     {
         using var request = new HttpRequestMessage(method, path) { Content = content };

@@ -2,11 +2,13 @@ using System.CommandLine;
 using System.Text;
 using System.Text.Json.Nodes;
 using Provisioner.Api;
+using Provisioner.Appliance;
 using Provisioner.Certificates;
+using Provisioner.Storage;
 
 namespace Provisioner.Cli;
 
-/// <summary><c>provisioner ca show | rotate | revoke | crl | csr | import</c>.</summary>
+/// <summary><c>provisioner ca show | rotate | revoke | crl | csr | import | rebuild</c>.</summary>
 internal static class AuthorityCommands
 {
     private static readonly string[] Steps = [.. Enum.GetValues<RotationStep>().Select(step => Json.Word(step))];
@@ -20,7 +22,7 @@ internal static class AuthorityCommands
             "provisioner ca revoke web-1 --reason keyCompromise",
             "provisioner ca rotate                      # does the next step, says what comes after it")
         {
-            Show(screen, connect), Rotate(screen, connect), Revoke(screen, connect), Crl(screen, connect), Csr(screen, connect), Import(screen, connect),
+            Show(screen, connect), Rotate(screen, connect), Revoke(screen, connect), Crl(screen, connect), Csr(screen, connect), Import(screen, connect), Rebuild(screen),
         };
 
     /// <summary>The reasons of a revocation.</summary>
@@ -247,6 +249,42 @@ internal static class AuthorityCommands
             if (imported.At("state") == "next")
                 screen.Output.WriteLine("'provisioner ca rotate' switches to it.");
             return CommandLine.Done;
+        });
+        return command;
+    }
+
+    private static TeachingCommand Rebuild(Screen screen)
+    {
+        var data = new Option<string?>("--data") { Description = $"The data directory; {Privileges.DefaultDataDirectory} unless said otherwise.", HelpName = "DIR" };
+        var journal = new Option<string?>("--journal") { Description = "The certificates' journal, where it is not in the data directory.", HelpName = "FILE" };
+        var command = new TeachingCommand("rebuild", "Fill a new database with all authorities and certificates from their journal alone, when the database is lost and there is no backup. The service must not run. Hosts, profiles and networks are applied again afterwards; certificates belong to hosts by their names.",
+            "provisioner ca rebuild",
+            "provisioner ca rebuild --data /srv/new --journal /mnt/certificates.journal")
+        {
+            data, journal,
+        };
+        command.SetAction(parsed =>
+        {
+            var directory = Path.GetFullPath(parsed.GetValue(data) ?? Privileges.DefaultDataDirectory);
+            try
+            {
+                var rebuilt = RebuiltRecords.From(directory, parsed.GetValue(journal) is { } file ? Path.GetFullPath(file) : null, screen.Time.GetUtcNow());
+                screen.Output.WriteLine($"{directory}: {rebuilt.Authorities.Count} {(rebuilt.Authorities.Count == 1 ? "authority" : "authorities")}, {rebuilt.Certificates} {(rebuilt.Certificates == 1 ? "certificate" : "certificates")}, {rebuilt.Revoked} of them revoked");
+                foreach (var authority in rebuilt.Authorities)
+                    screen.Output.WriteLine($"  {authority.Id}  {Json.Word(authority.State)}, {(rebuilt.WithoutKey.Contains(authority.Id, StringComparer.Ordinal) ? screen.Red($"its key is missing: ca/keys/{authority.Id}.key") : $"key in {(authority.KeyStore == "file" ? "an encrypted file" : "a PKCS#11 token")}")}");
+                if (rebuilt.Damaged is { } damaged)
+                    screen.Output.WriteLine($"  What was there is {damaged}.");
+                if (rebuilt.WithoutKey.Count > 0)
+                {
+                    foreach (var line in screen.Wrap("Without its key an authority can sign nothing more. Bring ca/keys and ca/passphrase back from a backup before the service starts.", 2))
+                        screen.Output.WriteLine("  " + line);
+                }
+                return CommandLine.Done;
+            }
+            catch (StoreException e)
+            {
+                throw new CommandFailedException($"{e.Message}.");
+            }
         });
         return command;
     }

@@ -36,6 +36,7 @@ internal sealed class Screen
         Error = Console.Error,
         Input = Console.In,
         IsTerminal = !Console.IsOutputRedirected,
+        Asks = !Console.IsInputRedirected && !Console.IsErrorRedirected,
         ShowsProgress = !Console.IsErrorRedirected,
         Width = Console.IsOutputRedirected ? NarrowestWidth : Math.Max(NarrowestWidth, Console.WindowWidth),
         CacheDirectory = (Environment.GetEnvironmentVariable("XDG_CACHE_HOME"), Environment.GetEnvironmentVariable("HOME")) switch
@@ -68,6 +69,28 @@ internal sealed class Screen
         console.Write(table);
         foreach (var line in text.ToString().Split('\n', StringSplitOptions.RemoveEmptyEntries))
             Output.WriteLine(line.TrimEnd());
+    }
+
+    /// <summary>A person can be asked.</summary>
+    public bool Asks { get; init; }
+
+    /// <summary>Asks for a secret, which is not shown; from what is no terminal, a line is read.</summary>
+    /// <exception cref="CommandFailedException">There is none.</exception>
+    public string AskSecret(string question)
+    {
+        if (!Asks)
+            return Input.ReadLine() is { Length: > 0 } line ? line : throw new CommandFailedException($"{question}: nobody can be asked, and standard input is empty. Name a file with --passphrase-file, or give the line on standard input.");
+        Error.Write($"{question}: ");
+        var typed = new System.Text.StringBuilder();
+        while (Console.ReadKey(intercept: true) is { Key: not ConsoleKey.Enter } key)
+        {
+            if (key.Key == ConsoleKey.Backspace)
+                typed.Length = Math.Max(0, typed.Length - 1);
+            else if (!char.IsControl(key.KeyChar))
+                typed.Append(key.KeyChar);
+        }
+        Error.WriteLine();
+        return typed.Length > 0 ? typed.ToString() : throw new CommandFailedException("nothing was typed.");
     }
 
     public string Dim(string text) => Colours ? $"\e[2m{text}\e[0m" : text;

@@ -26,7 +26,9 @@ internal static class ServeCommand
             "  secure: { address: 0.0.0.0, port: 8443, names: [] }   # names: what hosts call this machine, besides its own name",
             "  ca: { algorithm: p256, certificateLifetime: 90d }      # passphraseFile, pkcs11: docs/certificates.md",
             "  loaders: []            # directories with iPXE, searched before the distribution's",
-            "  events: { retention: 200000 }   # how many are kept",
+            "  events: { retention: 200000, keepFor: 365d }   # how many are kept, and how long",
+            "  logs: { keepFor: 90d, maximumSize: 64 }        # of installers that failed, in MiB",
+            "  backup: { every: 1d, keep: 14, keepFor: 90d }  # recipients, passphraseFile, s3: docs/operations.md",
             "  machine: { announce: true }     # hostName, timeZone, timeServers: docs/installing.md")
         {
             config, data, clock,

@@ -10,6 +10,9 @@ namespace Provisioner.Storage;
 /// that counts is made when the checkpoint begins.</para>
 /// <para>The same queue says that it is empty before its last fsync (DiskWriterQueue.ExecuteQueue), so that a checkpoint may begin to
 /// overwrite the data file while the log is not yet on the disk. Here it cannot.</para>
+/// <para>And it ends for good when a write fails, as on a full disk, without telling those who wait for it (DiskWriterQueue.Wait): they would
+/// wait for ever. So a log that cannot be written takes everything and writes nothing more, and says so in <see cref="LogProblem"/>; nothing
+/// of it goes into the data file, and the engine is to be closed.</para>
 /// </remarks>
 internal sealed class DatabaseFiles : IDisposable
 {
@@ -42,6 +45,9 @@ internal sealed class DatabaseFiles : IDisposable
     /// <summary>Whether all that was written into the log has been synchronised.</summary>
     public bool LogIsOnDisk => log.IsOnDisk;
 
+    /// <summary>Why the log holds less than it was given; null while it holds all.</summary>
+    public Exception? LogProblem => log.Problem;
+
     /// <summary>From now on the log is not synchronised page by page, because a checkpoint ends what begins here.</summary>
     public void Hold() => log.Hold();
 
@@ -70,6 +76,8 @@ internal sealed class DatabaseFiles : IDisposable
         public override void Write(byte[] buffer, int offset, int count)
         {
             log.Synchronise();
+            if (log.Problem is { } problem)
+                throw new IOException($"the log could not be written: {problem.Message}", problem);
             base.Write(buffer, offset, count);
         }
     }
@@ -79,6 +87,16 @@ internal sealed class DatabaseFiles : IDisposable
         private readonly Lock gate = new();
         private bool held;
         private bool isOnDisk = true;
+        private Exception? problem;
+
+        public Exception? Problem
+        {
+            get
+            {
+                lock (gate)
+                    return problem;
+            }
+        }
 
         public bool IsOnDisk
         {
@@ -108,10 +126,17 @@ internal sealed class DatabaseFiles : IDisposable
         {
             lock (gate)
             {
-                if (isOnDisk)
+                if (isOnDisk || problem is not null)
                     return;
-                Flush(flushToDisk: true);
-                isOnDisk = true;
+                try
+                {
+                    Flush(flushToDisk: true);
+                    isOnDisk = true;
+                }
+                catch (IOException e)
+                {
+                    problem = e;
+                }
             }
         }
 
@@ -130,8 +155,20 @@ internal sealed class DatabaseFiles : IDisposable
         {
             lock (gate)
             {
+                // After one that is missing, another must not be there: the last one of a transaction stands for all of it.
+                if (problem is not null)
+                    return;
                 isOnDisk = false;
-                base.Write(buffer, offset, count);
+                var begin = Position;
+                try
+                {
+                    base.Write(buffer, offset, count);
+                }
+                catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+                {
+                    problem = e;
+                    Position = begin + count;
+                }
             }
         }
 

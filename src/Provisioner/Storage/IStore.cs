@@ -36,6 +36,18 @@ public interface IStore : IDisposable
     /// <returns>The events with the ids they were given.</returns>
     /// <exception cref="StoreException">Nothing was written, with the reason.</exception>
     internal IReadOnlyList<Event> Commit(Commit commit);
+
+    /// <summary>Copies all that is stored, whole, into a directory from which a store opens. From the writer lane alone.</summary>
+    /// <returns>How many changes are in it.</returns>
+    /// <exception cref="StoreException">The store is damaged or closed, or the copy cannot be written.</exception>
+    internal long CopyTo(string directory);
+
+    /// <summary>Reads everything there is and says what is wrong with it; null when nothing is.</summary>
+    internal string? FindDamage();
+
+    /// <summary>Forgets the oldest events, those from before that time, at most so many at once.</summary>
+    /// <returns>How many.</returns>
+    internal int ForgetEvents(DateTimeOffset before, int most);
 }
 
 /// <summary>One transaction.</summary>
@@ -66,4 +78,23 @@ public sealed record EventQuery
 }
 
 /// <summary>The store cannot be opened or written, with the reason and what to do.</summary>
-public sealed class StoreException(string message, Exception? cause = null) : Exception(message, cause);
+public sealed class StoreException(string message, Exception? cause = null) : Exception(message, cause)
+{
+    private const int NoSpace = 28, QuotaExceeded = 122, ReadOnlyFileSystem = 30; // ENOSPC, EDQUOT, EROFS, on every architecture of Linux
+
+    /// <summary>There is no room: it passes when somebody makes some.</summary>
+    public bool IsDiskFull => Errors().Any(e => e is NoSpace or QuotaExceeded);
+
+    /// <summary>The disk takes no writes at all.</summary>
+    public bool IsReadOnly => Errors().Any(e => e is ReadOnlyFileSystem);
+
+    private IEnumerable<int> Errors()
+    {
+        // On Unix an IOException's HResult is the errno.
+        for (var inner = InnerException; inner is not null; inner = inner.InnerException)
+        {
+            if (inner is IOException)
+                yield return inner.HResult & 0xffff;
+        }
+    }
+}

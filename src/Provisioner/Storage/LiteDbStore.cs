@@ -42,8 +42,10 @@ internal sealed class LiteDbStore : IStore
     private readonly List<(long Commit, List<(RecordKey Key, string Record)> Records)> unjournaled = [];
     private LiteDatabase? database;
     private DatabaseFiles? files;
+    private DatabaseFiles? opening;
     private RecordJournal? journal;
     private string? closedBecause;
+    private Exception? closedBy;
     private long closedAt;
     private long sequence;
     private long lastEventId;
@@ -129,6 +131,7 @@ internal sealed class LiteDbStore : IStore
                 Revoked = empty.Revoked.Union(certificates.Where(c => c.IsRevoked).Select(c => c.Serial)),
                 HostByKey = empty.HostByKey.SetItems(certificates.OrderBy(c => c.IssuedAt).Select(c => KeyValuePair.Create(c.KeyHash, c.Host))),
                 CompromisedKeys = empty.CompromisedKeys.Union(certificates.Where(c => c.RevokedBecause == RevocationReason.KeyCompromise).Select(c => c.KeyHash)),
+                LastIssuedAt = certificates.Where(c => !c.IsRevoked).Select(c => (DateTimeOffset?)c.IssuedAt).Max(),
                 HostReports = empty.HostReports.AddRange(Load<HostReport>(db, HostReports).Where(r => hosts.ContainsKey(r.Host)).Select(r => KeyValuePair.Create(r.Host, r))),
                 Joins = empty.Joins.AddRange(Load<HostJoin>(db, HostJoins).Where(j => hosts.ContainsKey(j.Host)).Select(j => KeyValuePair.Create(j.Host, j))),
                 Findings = empty.Findings.AddRange(Load<HostFindings>(db, Findings).Where(f => hosts.ContainsKey(f.Host)).Select(f => KeyValuePair.Create(f.Host, f))),
@@ -245,6 +248,94 @@ internal sealed class LiteDbStore : IStore
         }
     }
 
+    public long CopyTo(string directory)
+    {
+        lock (gate)
+        {
+            var db = Database();
+            CatchUpJournal();
+            try
+            {
+                // With the log in the data file, the data file alone is all there is.
+                Checkpoint(db);
+                VerifyPages();
+                File.Copy(path, Path.Combine(directory, Path.GetFileName(path)));
+                File.Copy(journalPath, Path.Combine(directory, Path.GetFileName(journalPath)));
+                File.WriteAllText(Path.Combine(directory, Path.GetFileName(sequencePath)), SequenceText());
+                return sequence;
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException or LiteException)
+            {
+                throw new StoreException($"{directory} cannot be filled with a copy of the database: {Reason(e)}", e);
+            }
+        }
+    }
+
+    public string? FindDamage()
+    {
+        try
+        {
+            lock (gate)
+            {
+                Database();
+                VerifyPages();
+                _ = LoadSnapshot();
+                foreach (var _ in journal!.Read(after: 0))
+                {
+                    // Each line is checked as it is read.
+                }
+            }
+            return null;
+        }
+        catch (Exception e) when (e is StoreException or LiteException or IOException or UnauthorizedAccessException)
+        {
+            return e.Message;
+        }
+    }
+
+    public int ForgetEvents(DateTimeOffset before, int most)
+    {
+        lock (gate)
+        {
+            var db = Database();
+            var log = db.GetCollection(Events, BsonAutoId.Int64);
+            var old = log.Query().OrderBy("$._id").Limit(most).ToList().TakeWhile(d => Parse<Event>(Events, d).At < before).ToList();
+            if (old.Count == 0)
+                return 0;
+            var next = old[^1]["_id"].AsInt64 + 1;
+            try
+            {
+                log.DeleteMany(BsonExpression.Create("$._id < @0", next));
+            }
+            catch (Exception e) when (e is LiteException or IOException)
+            {
+                throw new StoreException($"events that are over cannot be removed: {Reason(e)}", e);
+            }
+            firstEventId = next;
+            return old.Count;
+        }
+    }
+
+    /// <summary>What is wrong with the database of a directory that no service has open, by reading it alone; null when nothing shows.</summary>
+    public static string? Inspect(string directory)
+    {
+        var file = Path.Combine(directory, "provisioner.db");
+        if (!File.Exists(file))
+            return File.Exists(Path.Combine(directory, "provisioner.sequence")) ? $"{file} is gone: {RestoreAdvice(directory)}" : null;
+        try
+        {
+            VerifyHeader(file);
+            // What the log holds is not in the data file yet, so that its pages count only when there is none.
+            if (!File.Exists(Path.Combine(directory, "provisioner-log.db")))
+                VerifyPages(file);
+            return null;
+        }
+        catch (Exception e) when (e is StoreException or IOException or UnauthorizedAccessException)
+        {
+            return e.Message;
+        }
+    }
+
     public void Dispose()
     {
         lock (gate)
@@ -294,18 +385,32 @@ internal sealed class LiteDbStore : IStore
         if (!commit.Durable)
         {
             WriteTransaction(db, commit, events, next);
+            ThrowIfLogBroke();
             return;
         }
         files!.Hold();
         try
         {
             WriteTransaction(db, commit, events, next);
-            db.Checkpoint();
+            Checkpoint(db);
         }
         finally
         {
             files.Release();
         }
+    }
+
+    /// <exception cref="IOException">The log could not be written, so that what seems to be in the data file may not be.</exception>
+    private void Checkpoint(LiteDatabase db)
+    {
+        db.Checkpoint();
+        ThrowIfLogBroke();
+    }
+
+    private void ThrowIfLogBroke()
+    {
+        if ((opening ?? files)?.LogProblem is { } problem)
+            throw new IOException(problem.Message, problem);
     }
 
     private void WriteTransaction(LiteDatabase db, Commit commit, List<Event> events, long next)
@@ -405,7 +510,7 @@ internal sealed class LiteDbStore : IStore
             }
             db.GetCollection(MetaName).Upsert(new BsonDocument { ["_id"] = 1, ["revision"] = Meta(db)["revision"].AsInt64 + 1, ["sequence"] = last });
             db.Commit();
-            db.Checkpoint();
+            Checkpoint(db);
             sequence = last;
             WriteSequence();
         }
@@ -443,11 +548,17 @@ internal sealed class LiteDbStore : IStore
     private LiteDatabase Database()
     {
         ObjectDisposedException.ThrowIf(disposed, this);
+        if (files?.LogProblem is { } problem)
+        {
+            // What nobody waited for was not written. What was acknowledged is in the data file.
+            Close();
+            (closedBecause, closedBy, closedAt) = (Reason(problem), problem, Environment.TickCount64 - (long)ReopenPause.TotalMilliseconds);
+        }
         if (database is not null)
             return database;
         // It broke before; a full disk may have room again. Not tried by every caller at once.
         if (closedBecause is not null && Environment.TickCount64 - closedAt < ReopenPause.TotalMilliseconds)
-            throw new StoreException($"the store is closed: {closedBecause}");
+            throw new StoreException($"the store is closed: {closedBecause}", closedBy);
         var acknowledged = sequence;
         try
         {
@@ -455,7 +566,7 @@ internal sealed class LiteDbStore : IStore
         }
         catch (StoreException e)
         {
-            (closedBecause, closedAt) = (e.Message, Environment.TickCount64);
+            (closedBecause, closedBy, closedAt) = (e.Message, e, Environment.TickCount64);
             throw;
         }
         ahead |= sequence > acknowledged;
@@ -466,7 +577,7 @@ internal sealed class LiteDbStore : IStore
     private bool? IsStoredAfter(Exception cause, long expected)
     {
         Close();
-        closedBecause = Reason(cause);
+        (closedBecause, closedBy) = (Reason(cause), cause);
         closedAt = Environment.TickCount64;
         try
         {
@@ -475,7 +586,7 @@ internal sealed class LiteDbStore : IStore
         }
         catch (StoreException e)
         {
-            closedBecause = e.Message;
+            (closedBecause, closedBy) = (e.Message, e);
             return null;
         }
     }
@@ -517,7 +628,7 @@ internal sealed class LiteDbStore : IStore
         try
         {
             VerifyHeader();
-            opened = new DatabaseFiles(path);
+            opening = opened = new DatabaseFiles(path);
             db = new LiteDatabase(new LiteEngine(new EngineSettings
             {
                 // For the file it sorts in; the others are these.
@@ -528,6 +639,7 @@ internal sealed class LiteDbStore : IStore
                 Collation = Collation.Binary,
             }), new BsonMapper());
             Verify(db, known);
+            ThrowIfLogBroke();
             (database, files) = (db, opened);
             (db, opened) = (null, null);
             closedBecause = null;
@@ -542,6 +654,7 @@ internal sealed class LiteDbStore : IStore
         }
         finally
         {
+            opening = null;
             try
             {
                 db?.Dispose();
@@ -567,7 +680,7 @@ internal sealed class LiteDbStore : IStore
         if (stored < known)
             throw new StoreException($"{path} holds {stored} of the {known} changes that were stored: {Restore()}");
         // With the log in the data file, the data file alone is all there is.
-        db.Checkpoint();
+        Checkpoint(db);
         VerifyPages();
         if (version < present)
             Migrate(db, version, isNew: stored == 0);
@@ -584,19 +697,29 @@ internal sealed class LiteDbStore : IStore
     }
 
     /// <summary>LiteDB takes a file of less than a page for an empty one and begins anew: what is in it would be gone.</summary>
-    private void VerifyHeader()
+    private void VerifyHeader() => VerifyHeader(path);
+
+    private static void VerifyHeader(string path)
     {
         if (!File.Exists(path) || new FileInfo(path).Length == 0)
             return;
         using var file = File.OpenHandle(path, share: FileShare.ReadWrite);
-        var header = new byte[HeaderPrefix];
+        var header = new byte[LastPageIdOffset + sizeof(uint)];
         var magic = "** This is a LiteDB file **"u8;
-        if (RandomAccess.Read(file, header, 0) < HeaderPrefix || !header.AsSpan(MagicOffset).SequenceEqual(magic))
-            throw new StoreException($"{path} is not a database of the appliance, or is damaged: {Restore()}");
+        var read = RandomAccess.Read(file, header, 0);
+        if (read < HeaderPrefix || !header.AsSpan(MagicOffset, magic.Length).SequenceEqual(magic))
+            throw new StoreException($"{path} is not a database of the appliance, or is damaged: {RestoreAdvice(Path.GetDirectoryName(path)!)}");
+        // What the log holds may not be in the data file yet; without one, the data file is all there is.
+        var log = new FileInfo(Path.Combine(Path.GetDirectoryName(path)!, "provisioner-log.db"));
+        var pages = RandomAccess.GetLength(file) / PageSize;
+        if (read == header.Length && log is not { Exists: true, Length: > 0 } && BitConverter.ToUInt32(header, LastPageIdOffset) is var last && last >= pages)
+            throw new StoreException($"{path} is cut short (it has {pages} pages of {last + 1}): {RestoreAdvice(Path.GetDirectoryName(path)!)}");
     }
 
     /// <summary>Each page carries its number: a file that was cut, or overwritten in part, shows.</summary>
-    private void VerifyPages()
+    private void VerifyPages() => VerifyPages(path);
+
+    private static void VerifyPages(string path)
     {
         using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite, PageSize * 64);
         var page = new byte[PageSize];
@@ -605,10 +728,10 @@ internal sealed class LiteDbStore : IStore
         {
             file.ReadExactly(page);
             if (BitConverter.ToUInt32(page) != number)
-                throw new StoreException($"{path} is damaged (page {number} is not itself): {Restore()}");
+                throw new StoreException($"{path} is damaged (page {number} is not itself): {RestoreAdvice(Path.GetDirectoryName(path)!)}");
             // The header page knows how many pages were ever used (LiteDB's HeaderPage.P_LAST_PAGE_ID).
             if (number == 0 && BitConverter.ToUInt32(page, LastPageIdOffset) is var last && last >= pages)
-                throw new StoreException($"{path} is cut short (it has {pages} pages of {last + 1}): {Restore()}");
+                throw new StoreException($"{path} is cut short (it has {pages} pages of {last + 1}): {RestoreAdvice(Path.GetDirectoryName(path)!)}");
         }
     }
 
@@ -618,7 +741,7 @@ internal sealed class LiteDbStore : IStore
     {
         if (!isNew)
         {
-            db.Checkpoint();
+            Checkpoint(db);
             File.Copy(path, $"{path}.form-{version}", overwrite: true);
         }
         foreach (var step in migrations.Where(m => m.To > version))
@@ -626,7 +749,7 @@ internal sealed class LiteDbStore : IStore
             step.Run(db);
             db.UserVersion = step.To;
         }
-        db.Checkpoint();
+        Checkpoint(db);
     }
 
     private static BsonDocument Meta(LiteDatabase db) =>
@@ -665,7 +788,7 @@ internal sealed class LiteDbStore : IStore
         try
         {
             using var file = File.OpenHandle(sequencePath, FileMode.OpenOrCreate, FileAccess.Write);
-            RandomAccess.Write(file, Encoding.ASCII.GetBytes(sequence.ToString("D19", CultureInfo.InvariantCulture) + "\n"), 0);
+            RandomAccess.Write(file, Encoding.ASCII.GetBytes(SequenceText()), 0);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -673,8 +796,13 @@ internal sealed class LiteDbStore : IStore
         }
     }
 
-    private string Restore() =>
-        $"restore {Path.GetDirectoryName(path)} from a backup; to give up what is lost and start with what is there, remove {Path.GetFileName(sequencePath)}, and {Path.GetFileName(path)} if it cannot be read";
+    private string SequenceText() => sequence.ToString("D19", CultureInfo.InvariantCulture) + "\n";
+
+    private string Restore() => RestoreAdvice(Path.GetDirectoryName(path)!);
+
+    private static string RestoreAdvice(string directory) =>
+        $"restore {directory} from a backup ('provisioner restore FILE --data {directory} --replace'; without one, 'provisioner ca rebuild --data {directory}' saves the authority and its certificates); "
+        + "to give up what is lost and start with what is there, remove provisioner.sequence, and provisioner.db if it cannot be read";
 
     private static string Reason(Exception e) => e.GetBaseException().Message.ReplaceLineEndings(" ").TrimEnd('.');
 }

@@ -59,6 +59,9 @@ public sealed record Snapshot
     /// <summary>Keys whose certificate was revoked for <see cref="RevocationReason.KeyCompromise"/>.</summary>
     public ImmutableHashSet<string> CompromisedKeys { get; init; } = ImmutableHashSet<string>.Empty;
 
+    /// <summary>When the last certificate that is not revoked was issued: a clock that says less was set back. Null before the first.</summary>
+    public DateTimeOffset? LastIssuedAt { get; init; }
+
     /// <summary>Raised and not over, by id; those a person has dismissed among them.</summary>
     public ImmutableSortedDictionary<string, Alert> Alerts { get; init; } = ImmutableSortedDictionary.Create<string, Alert>(StringComparer.Ordinal);
 

@@ -133,9 +133,13 @@ public sealed class StateEditor
     public void Put(Certificate certificate)
     {
         var serials = Snapshot.CertificatesByHost.GetValueOrDefault(certificate.Host) ?? [];
+        var all = Snapshot.Certificates.SetItem(certificate.Serial, certificate);
         Snapshot = Snapshot with
         {
-            Certificates = Snapshot.Certificates.SetItem(certificate.Serial, certificate),
+            LastIssuedAt = !certificate.IsRevoked ? Snapshot.LastIssuedAt > certificate.IssuedAt ? Snapshot.LastIssuedAt : certificate.IssuedAt
+                : Snapshot.LastIssuedAt > certificate.IssuedAt ? Snapshot.LastIssuedAt
+                : all.Values.Where(c => !c.IsRevoked).Select(c => (DateTimeOffset?)c.IssuedAt).Max(),
+            Certificates = all,
             CertificatesByHost = Snapshot.Certificates.ContainsKey(certificate.Serial) ? Snapshot.CertificatesByHost
                 : Snapshot.CertificatesByHost.SetItem(certificate.Host, serials.Add(certificate.Serial)),
             HostByKey = Snapshot.HostByKey.SetItem(certificate.KeyHash, certificate.Host),

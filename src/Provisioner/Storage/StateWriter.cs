@@ -40,6 +40,29 @@ public sealed class StateWriter : IAsyncDisposable, IDisposable
     /// <summary>As <see cref="ChangeAsync{T}"/>, for what nobody waits for: it does not ask the disk to finish, so that a power failure may undo it.</summary>
     internal Task<T> NoteAsync<T>(Func<StateEditor, T> change, CancellationToken ct) => EnqueueAsync(change, durable: false, ct);
 
+    /// <summary>Runs something while no change is under way: a copy of the store, say. Changes wait meanwhile, readers and the packet path do not.</summary>
+    /// <exception cref="StoreException">The service is stopping.</exception>
+    internal Task<T> BetweenChangesAsync<T>(Func<T> action, CancellationToken ct)
+    {
+        var done = new TaskCompletionSource<T>(TaskCreationOptions.RunContinuationsAsynchronously);
+        void Run()
+        {
+            try
+            {
+                ct.ThrowIfCancellationRequested();
+                done.SetResult(action());
+            }
+            catch (Exception e)
+            {
+                done.SetException(e);
+            }
+        }
+
+        if (!lane.Writer.TryWrite(Run))
+            done.SetException(new StoreException("the service is stopping"));
+        return done.Task;
+    }
+
     private Task<T> EnqueueAsync<T>(Func<StateEditor, T> change, bool durable, CancellationToken ct)
     {
         var done = new TaskCompletionSource<T>(TaskCreationOptions.RunContinuationsAsynchronously);

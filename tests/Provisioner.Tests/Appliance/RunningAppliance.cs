@@ -69,8 +69,9 @@ internal sealed class RunningAppliance : IAsyncDisposable
     /// <param name="time">The service's clock.</param>
     /// <param name="clock">Whether it says that it is synchronised; it does when not said otherwise.</param>
     /// <param name="more">What stands in for the world outside.</param>
+    /// <param name="backup">None is scheduled when not said.</param>
     public static async Task<RunningAppliance> StartAsync(TemporaryDirectory? directory = null, CertificateOptions? ca = null, TimeProvider? time = null, IClock? clock = null, ArtifactOptions? artifacts = null,
-        AwsOptions? aws = null, Action<IServiceCollection>? more = null, BusOptions? bus = null, MachineOptions? machine = null)
+        AwsOptions? aws = null, Action<IServiceCollection>? more = null, BusOptions? bus = null, MachineOptions? machine = null, Provisioner.Backup.BackupOptions? backup = null)
     {
         var own = directory is null ? new TemporaryDirectory() : null;
         var built = ApplianceHost.Build(new ApplianceOptions
@@ -88,6 +89,7 @@ internal sealed class RunningAppliance : IAsyncDisposable
             // Hundreds of appliances start in these tests: none of them has a say in how this machine runs.
             Bus = bus ?? new BusOptions { Address = "unix:path=/nonexistent" },
             Machine = machine ?? new MachineOptions(),
+            Backup = backup ?? new Provisioner.Backup.BackupOptions(),
         }, logging => logging.ClearProviders(), services =>
         {
             services.AddSingleton(clock ?? new StandingClock());

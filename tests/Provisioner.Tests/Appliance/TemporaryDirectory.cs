@@ -3,6 +3,9 @@ namespace Provisioner.Tests.Appliance;
 /// <summary>A directory of one test, removed with it. Its path is short enough for a unix socket.</summary>
 internal sealed class TemporaryDirectory : IDisposable
 {
+    /// <summary>One that is there already; it is removed as well.</summary>
+    public TemporaryDirectory(string path) => Path = path;
+
     public TemporaryDirectory() => Path = Directory.CreateTempSubdirectory("pv-").FullName;
 
     public string Path { get; }

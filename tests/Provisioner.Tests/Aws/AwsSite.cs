@@ -69,10 +69,10 @@ internal sealed class AwsSite : IAsyncDisposable
     }
 
     /// <summary>The service again, as the configuration that 'aws apply' printed has it: with credentials of its own.</summary>
-    public async Task UseOwnCredentialsAsync()
+    public async Task UseOwnCredentialsAsync(Provisioner.Backup.BackupOptions? backup = null)
     {
         await Appliance.DisposeAsync();
-        Appliance = await BeginAsync(OwnCredentials(), null);
+        Appliance = await BeginAsync(OwnCredentials(), null, backup);
     }
 
     public AwsOptions OwnCredentials() => new()
@@ -136,12 +136,12 @@ internal sealed class AwsSite : IAsyncDisposable
         directory.Dispose();
     }
 
-    private Task<RunningAppliance> BeginAsync(AwsOptions options, IAwsCredentials? credentials) =>
+    private Task<RunningAppliance> BeginAsync(AwsOptions options, IAwsCredentials? credentials, Provisioner.Backup.BackupOptions? backup = null) =>
         RunningAppliance.StartAsync(directory, time: Time, aws: options with { Endpoint = Aws.Url.AbsoluteUri.TrimEnd('/') }, more: services =>
         {
             if (credentials is not null)
                 services.AddSingleton(credentials);
-        });
+        }, backup: backup);
 
     private sealed class GivenCredentials(AwsKeys keys) : IAwsCredentials
     {

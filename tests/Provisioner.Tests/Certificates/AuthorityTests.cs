@@ -480,4 +480,37 @@ public sealed class AuthorityTests
             Certificate.Dispose();
         }
     }
+
+    /// <summary>A battery that ran out, or a hypervisor's clock: everything would be issued for a year that is over.</summary>
+    [Fact]
+    public async Task A_clock_that_was_set_back_a_year_issues_nothing_and_says_why()
+    {
+        await using var site = await CertificateFixture.StartAsync();
+        await site.RegisterAsync("web-1", "web-2");
+        site.Pass(TimeSpan.FromDays(800));
+        await site.PassAsync(TimeSpan.Zero);
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        using var first = (await new EstClient(site.Appliance).EnrolAsync(await site.TokenAsync("web-1"), EstClient.Request(key, "web-1"))).Certificate();
+        var identity = site.Appliance.Services.GetRequiredService<ServerIdentity>();
+        var shown = identity.Context!.TargetCertificate.SerialNumber;
+
+        // After the authority was made, and long before what it issued last.
+        site.Time.AdjustTime(site.Now.AddDays(-365));
+        await identity.RefreshAsync(default);
+        Assert.Equal(shown, identity.Context!.TargetCertificate.SerialNumber);
+        var before = site.Appliance.Snapshot.Certificates.Count;
+        using var other = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var refused = await new EstClient(site.Appliance, at: site.Now.AddDays(365)).EnrolAsync(await site.TokenAsync("web-2"), EstClient.Request(other, "web-2"));
+        Assert.Equal(503, refused.Status);
+        Assert.Contains("the clock was set back", refused.Body, StringComparison.Ordinal);
+        Assert.Equal(before, site.Appliance.Snapshot.Certificates.Count);
+        var doctor = await site.Appliance.RunAsync("doctor", "-o", "json");
+        Assert.Equal(1, doctor.ExitCode);
+        Assert.Contains("the clock was set back", doctor.Output, StringComparison.Ordinal);
+
+        // Set right, it goes on, also after a restart.
+        site.Time.AdjustTime(site.Now.AddDays(365));
+        await site.RestartAsync();
+        Assert.Equal(200, (await new EstClient(site.Appliance).EnrolAsync(await site.TokenAsync("web-2"), EstClient.Request(other, "web-2"))).Status);
+    }
 }

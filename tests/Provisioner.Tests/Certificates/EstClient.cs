@@ -32,7 +32,8 @@ internal sealed record EstAnswer(int Status, string? MediaType, string Body, Tim
 }
 
 /// <summary>A host as EST sees it: a key, requests made of it, and TLS with the appliance's authority pinned.</summary>
-internal sealed class EstClient(RunningAppliance appliance, X509Certificate2? with = null)
+/// <param name="at">What its own clock says, where that is not what the appliance's does.</param>
+internal sealed class EstClient(RunningAppliance appliance, X509Certificate2? with = null, DateTimeOffset? at = null)
 {
     public static string BasicOf(string installation, string token) => Convert.ToBase64String(Encoding.UTF8.GetBytes($"{installation}:{token}"));
 
@@ -85,7 +86,7 @@ internal sealed class EstClient(RunningAppliance appliance, X509Certificate2? wi
             SslOptions = new SslClientAuthenticationOptions
             {
                 TargetHost = "localhost",
-                CertificateChainPolicy = Policy(appliance),
+                CertificateChainPolicy = Policy(appliance, at),
                 ClientCertificates = with is null ? null : [with],
                 LocalCertificateSelectionCallback = with is null ? null : (_, _, _, _, _) => with,
             },
@@ -93,9 +94,9 @@ internal sealed class EstClient(RunningAppliance appliance, X509Certificate2? wi
         return new HttpClient(handler) { BaseAddress = new Uri($"https://localhost:{appliance.SecurePort}"), DefaultRequestVersion = HttpVersion.Version11 };
     }
 
-    public static X509ChainPolicy Policy(RunningAppliance appliance)
+    public static X509ChainPolicy Policy(RunningAppliance appliance, DateTimeOffset? at = null)
     {
-        var policy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck, VerificationTime = appliance.Now.UtcDateTime, VerificationTimeIgnored = false };
+        var policy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck, VerificationTime = (at ?? appliance.Now).UtcDateTime, VerificationTimeIgnored = false };
         foreach (var der in Provisioner.Certificates.CertificateAuthority.Trusted(appliance.Snapshot))
             policy.CustomTrustStore.Add(X509CertificateLoader.LoadCertificate(der));
         return policy;

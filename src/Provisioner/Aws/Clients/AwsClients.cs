@@ -1,4 +1,5 @@
 using Amazon.Runtime;
+using Amazon.S3;
 using Amazon.SecurityToken;
 using Amazon.SimpleSystemsManagement;
 using Provisioner.Aws.Credentials;
@@ -21,6 +22,17 @@ internal sealed class AwsClients(AwsApi api, AwsEndpoints endpoints, IAwsCredent
     public AmazonSecurityTokenServiceClient Sts(string region) => new(new SdkCredentials(credentials), Prepared(new AmazonSecurityTokenServiceConfig(), "sts", region));
 
     public AmazonSimpleSystemsManagementClient Ssm(string region) => new(new SdkCredentials(credentials), Prepared(new AmazonSimpleSystemsManagementConfig(), "ssm", region));
+
+    public AmazonS3Client S3(string region)
+    {
+        var config = Prepared(new AmazonS3Config(), "s3", region);
+        // A part of a backup takes longer than a question; servers other than Amazon's know neither names of buckets in DNS nor checksums in trailers.
+        config.Timeout = TimeSpan.FromMinutes(15);
+        config.ForcePathStyle = endpoints.IsOwn;
+        config.RequestChecksumCalculation = RequestChecksumCalculation.WHEN_REQUIRED;
+        config.ResponseChecksumValidation = ResponseChecksumValidation.WHEN_REQUIRED;
+        return new AmazonS3Client(new SdkCredentials(credentials), config);
+    }
 
     private T Prepared<T>(T config, string service, string region)
         where T : ClientConfig

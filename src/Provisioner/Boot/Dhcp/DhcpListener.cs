@@ -128,6 +128,9 @@ internal sealed class DhcpListener : IDisposable
             parts.Recorder.RecordRefusal(ingress, reason!);
             return;
         }
+        // Our own question who else answers here.
+        if (packet.HasUserClass(ServerProbe.OwnClass))
+            return;
         try
         {
             var snapshot = parts.State.Snapshot;

@@ -28,5 +28,7 @@ public static class DhcpServices
                 provider.GetRequiredService<ILogger<DhcpService>>(),
                 provider.GetRequiredService<LinkChanges>(),
                 provider.GetService<IStore>()))
-            .AddHostedService(provider => provider.GetRequiredService<DhcpService>());
+            .AddHostedService(provider => provider.GetRequiredService<DhcpService>())
+            .AddSingleton<OtherServers>()
+            .AddHostedService(provider => provider.GetRequiredService<OtherServers>());
 }

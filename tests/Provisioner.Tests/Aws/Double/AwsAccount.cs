@@ -31,6 +31,9 @@ internal sealed class AwsAccount
 
     public ConcurrentDictionary<string, DoubleActivation> Activations { get; } = new(StringComparer.Ordinal);
 
+    /// <summary>Objects by bucket and key.</summary>
+    public ConcurrentDictionary<string, ConcurrentDictionary<string, byte[]>> Buckets { get; } = new(StringComparer.Ordinal);
+
     /// <summary>By access key.</summary>
     public ConcurrentDictionary<string, DoubleKeys> Keys { get; } = new(StringComparer.Ordinal);
 

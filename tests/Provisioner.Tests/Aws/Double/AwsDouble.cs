@@ -29,6 +29,7 @@ internal sealed class AwsDouble : IAsyncDisposable
     private readonly EksPlane eks;
     private readonly QueryPlanes queries;
     private readonly SsmPlane ssm;
+    private readonly S3Plane s3;
 
     private AwsDouble(WebApplication app, AwsAccount account, TimeProvider time)
     {
@@ -38,6 +39,7 @@ internal sealed class AwsDouble : IAsyncDisposable
         eks = new EksPlane(account);
         queries = new QueryPlanes(account);
         ssm = new SsmPlane(account, time);
+        s3 = new S3Plane(account);
     }
 
     public AwsAccount Account { get; }
@@ -137,6 +139,11 @@ internal sealed class AwsDouble : IAsyncDisposable
         var request = await SignedRequest.ReadAsync(context);
         try
         {
+            if (request.Header("authorization").Contains("/s3/aws4_request", StringComparison.Ordinal))
+            {
+                await AnswerS3Async(context, request);
+                return;
+            }
             var (status, type, text) = Answer(request, isQuery);
             context.Response.StatusCode = status;
             context.Response.ContentType = type;
@@ -145,7 +152,12 @@ internal sealed class AwsDouble : IAsyncDisposable
         catch (AwsRefusal refusal)
         {
             context.Response.StatusCode = refusal.Status;
-            if (isQuery)
+            if (request.Header("authorization").Contains("/s3/aws4_request", StringComparison.Ordinal))
+            {
+                context.Response.ContentType = "application/xml";
+                await context.Response.WriteAsync($"<Error><Code>{refusal.Code}</Code><Message>{WebUtility.HtmlEncode(refusal.Message)}</Message><RequestId>1</RequestId></Error>");
+            }
+            else if (isQuery)
             {
                 context.Response.ContentType = "text/xml";
                 await context.Response.WriteAsync($"<ErrorResponse><Error><Type>Sender</Type><Code>{refusal.Code}</Code><Message>{WebUtility.HtmlEncode(refusal.Message)}</Message></Error><RequestId>1</RequestId></ErrorResponse>");
@@ -157,6 +169,20 @@ internal sealed class AwsDouble : IAsyncDisposable
                 await context.Response.WriteAsync(new JsonObject { ["__type"] = refusal.Code, ["message"] = refusal.Message }.ToJsonString());
             }
         }
+    }
+
+    private async Task AnswerS3Async(HttpContext context, SignedRequest request)
+    {
+        var (keys, scope) = Signed(request);
+        Allowed(keys, S3Plane.OperationOf(request));
+        var content = request.IsChunked && AuthorizationHeader.TryParse(request.Header("authorization"), out var header, out _) ? S3Plane.Unchunk(request.Body, keys.SecretAccessKey, scope, request.Header("x-amz-date"), header.Signature) : request.Body;
+        var (status, headers, body) = s3.Act(request, content);
+        context.Response.StatusCode = status;
+        foreach (var (name, value) in headers)
+            context.Response.Headers[name] = value;
+        if (body.Length > 0)
+            context.Response.ContentType = "application/xml";
+        await context.Response.Body.WriteAsync(body);
     }
 
     private (int Status, string Type, string Text) Answer(SignedRequest request, bool isQuery)
@@ -222,7 +248,7 @@ internal sealed class AwsDouble : IAsyncDisposable
             if (!header.SignedHeaders.Contains(name))
                 throw new AwsRefusal(403, "InvalidSignatureException", $"{name} must be signed");
         }
-        if (SignedRequest.Signature(keys.SecretAccessKey, header.Scope, SignedRequest.StringToSign(header.Algorithm, date, header.Scope, request.Canonical(header.SignedHeaders))) != header.Signature)
+        if (SignedRequest.Signature(keys.SecretAccessKey, header.Scope, SignedRequest.StringToSign(header.Algorithm, date, header.Scope, request.Canonical(header.SignedHeaders, header.Scope.Service == "s3"))) != header.Signature)
             throw new AwsRefusal(403, "SignatureDoesNotMatch", "The request signature we calculated does not match the signature you provided.");
         return (keys, header.Scope);
     }

@@ -37,13 +37,19 @@ internal sealed class SignedRequest
         return new SignedRequest(context.Request, context.Features.Get<IHttpRequestFeature>()!.RawTarget, body.ToArray());
     }
 
-    public string Canonical(IEnumerable<string> signedHeaders) => CanonicalOf(Request.Method, RawPath, Query, [.. signedHeaders.Select(name => (name, Header(name)))], PayloadHash());
+    /// <summary>What stands for the body of one that is signed chunk by chunk.</summary>
+    public const string Chunked = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD";
 
-    public static string CanonicalOf(string method, string path, IEnumerable<KeyValuePair<string, string>> query, IReadOnlyList<(string Name, string Value)> headers, string payloadHash)
+    public bool IsChunked => Request.Headers["x-amz-content-sha256"].ToString() == Chunked;
+
+    /// <param name="isS3">Its paths are escaped once; those of every other service twice.</param>
+    public string Canonical(IEnumerable<string> signedHeaders, bool isS3 = false) => CanonicalOf(Request.Method, RawPath, Query, [.. signedHeaders.Select(name => (name, Header(name)))], isS3 && IsChunked ? Chunked : PayloadHash(), isS3);
+
+    public static string CanonicalOf(string method, string path, IEnumerable<KeyValuePair<string, string>> query, IReadOnlyList<(string Name, string Value)> headers, string payloadHash, bool isS3 = false)
     {
         var pairs = query.Select(p => $"{Uri.EscapeDataString(p.Key)}={Uri.EscapeDataString(p.Value)}").ToList();
         pairs.Sort(string.CompareOrdinal);
-        var lines = new List<string> { method, string.Join('/', path.Split('/').Select(Uri.EscapeDataString)), string.Join('&', pairs) };
+        var lines = new List<string> { method, isS3 ? path : string.Join('/', path.Split('/').Select(Uri.EscapeDataString)), string.Join('&', pairs) };
         lines.AddRange(headers.Select(h => $"{h.Name}:{string.Join(' ', h.Value.Split(' ', StringSplitOptions.RemoveEmptyEntries))}"));
         lines.AddRange(["", string.Join(';', headers.Select(h => h.Name)), payloadHash]);
         return string.Join('\n', lines);
