@@ -40,11 +40,12 @@ public sealed class ServeTests : IDisposable
         using var service = Start();
         await ReadUntilReadyAsync(service);
         using var follower = Start("events", "--follow", "--socket", directory["data/provisioner.sock"]);
-        await Task.Delay(1500);
+        // It follows when it has told what was there before, which is that the service made itself a certificate.
+        using var patience = new CancellationTokenSource(Patience);
+        Assert.NotNull(await follower.StandardOutput.ReadLineAsync(patience.Token));
         var watch = Stopwatch.StartNew();
         Assert.Equal(0, await TerminateAsync(service));
         Assert.True(watch.Elapsed < TimeSpan.FromSeconds(10), $"took {watch.Elapsed}");
-        using var patience = new CancellationTokenSource(Patience);
         await follower.WaitForExitAsync(patience.Token);
         Assert.Equal(0, follower.ExitCode);
     }

@@ -126,8 +126,8 @@ internal sealed class UpstreamDouble : IAsyncDisposable
             return;
         // What was written is to arrive before the reset does.
         await Task.Delay(50);
-        context.Abort();
         file.Broken?.Invoke();
+        context.Abort();
     }
 
     private static async Task SendAsync(HttpResponse response, byte[] content, int from, int to)

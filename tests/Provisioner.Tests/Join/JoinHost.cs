@@ -114,7 +114,7 @@ internal class JoinHost : IAsyncDisposable
     {
         using (process)
         {
-            using var end = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+            using var end = new CancellationTokenSource(TimeSpan.FromMinutes(3));
             try
             {
                 var output = process.StandardOutput.ReadToEndAsync(end.Token);
