@@ -58,7 +58,7 @@ public sealed class CloudInitTests(ITestOutputHelper output)
         var warnings = (await server.RunAsync("grep -E 'WARNING|ERROR|CRITICAL|Traceback' /var/log/cloud-init.log | grep --invert-match \"SSH service 'ssh' is not installed\"; cloud-init schema --system")).Text;
         output.WriteLine(warnings);
         await IsAsTheProfileSaysAsync(server);
-        var seed = await IsToldOfAsync(site.Service, server);
+        var seed = await IsToldOfAsync(site, server);
         await BootsOnAsync(site, server, seed);
         Assert.DoesNotContain("WARNING", warnings, StringComparison.Ordinal);
     }
@@ -92,8 +92,9 @@ public sealed class CloudInitTests(ITestOutputHelper output)
 
     /// <summary>What an operator sees of it.</summary>
     /// <returns>The seed's address, which only the host was told.</returns>
-    private async Task<string> IsToldOfAsync(ServiceProcess service, DisklessServer server)
+    private async Task<string> IsToldOfAsync(Site site, DisklessServer server)
     {
+        var service = site.Service;
         var host = JsonNode.Parse(await service.DoAsync("get", "hosts", Host, "-o", "json"))!;
         output.WriteLine(host["status"]!.ToJsonString());
         Assert.Equal("Enrolled", Text(host["status"]!, "state"));
@@ -109,7 +110,7 @@ public sealed class CloudInitTests(ITestOutputHelper output)
 
         var events = await service.EventsAsync(Host);
         output.WriteLine(Timeline.Describe(events));
-        Timeline.AssertInOrder(events, new("http", "initrd.img"), new("http", "meta-data", "200"), new("est", "Enrolled", serial));
+        Timeline.AssertInOrder(events, new(site.ImageSource, "initrd.img"), new("http", "meta-data", "200"), new("est", "Enrolled", serial));
         Timeline.AssertInOrder(events, new("http", "user-data", "200"), new("est", "Enrolled", serial));
         Assert.Contains(events, e => e is { Source: "installer", Outcome: "changed", What: "Stage start began" });
         Assert.Contains(events, e => e is { Source: "installer", Outcome: "changed" } && e.What.StartsWith("Stage start done after ", StringComparison.Ordinal));
@@ -139,7 +140,7 @@ public sealed class CloudInitTests(ITestOutputHelper output)
 
         await server.WaitUntilUpAsync();
         output.WriteLine($"Switched on again:\n{Timeline.Describe(events)}");
-        Timeline.AssertInOrder(events, new("http", "initrd.img"), new("http", "user-data", "200"));
+        Timeline.AssertInOrder(events, new(site.ImageSource, "initrd.img"), new("http", "user-data", "200"));
         Timeline.AssertNone(events, new("est", "Enrolled"));
         var standing = JsonNode.Parse(await site.Service.DoAsync("get", "hosts", Host, "-o", "json"))!["status"]!;
         Assert.Equal("Installed", Text(standing, "state"));

@@ -31,10 +31,9 @@ public sealed class DisklessTests(ITestOutputHelper output)
         Assert.DoesNotContain(report, line => line.StartsWith("failed ", StringComparison.Ordinal));
         Assert.StartsWith("running after ", report[^1], StringComparison.Ordinal);
         // GRUB opens all initrds before it reads them: the small one can be the first to be whole.
-        var how = firmware == Firmware.UefiX64 ? "http" : "tftp";
         var events = await site.Service.EventsAsync("server-1");
-        Timeline.AssertInOrder(events, new(how, "vmlinuz"), new(how, "initrd.img"));
-        Timeline.AssertInOrder(events, new(how, "vmlinuz"), new(how, "overlay.img"));
+        Timeline.AssertInOrder(events, new(site.ImageSource, "vmlinuz"), new(site.ImageSource, "initrd.img"));
+        Timeline.AssertInOrder(events, new(site.ImageSource, "vmlinuz"), new(site.ImageSource, "overlay.img"));
 
         const string Credential = "/run/credentials/@system/token";
         Assert.Equal("only for root", await server.DoAsync($"cat {Credential}"));

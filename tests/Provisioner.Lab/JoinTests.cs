@@ -119,7 +119,7 @@ public sealed class JoinTests(ITestOutputHelper output)
         Assert.Equal(["start done", "installed done"], status["installation"]!["stages"]!.AsArray().Select(s => $"{Text(s!, "name")} {Text(s!, "state").ToLowerInvariant()}"));
         var events = await site.Service.EventsAsync(host);
         output.WriteLine(Timeline.Describe(events));
-        Timeline.AssertInOrder(events, new("http", "initrd.img"), new("http", "user-data", "200"), new("est", "Enrolled"));
+        Timeline.AssertInOrder(events, new(site.ImageSource, "initrd.img"), new("http", "user-data", "200"), new("est", "Enrolled"));
         Assert.Equal("active\n", await server.DoAsync("systemctl is-active kubelet"));
         Assert.Contains("This host has joined", (await server.RunAsync("provisioner-join check")).Text, StringComparison.Ordinal);
     }

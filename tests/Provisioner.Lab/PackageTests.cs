@@ -73,7 +73,10 @@ public sealed class PackageTests(BuiltPackages packages) : IClassFixture<BuiltPa
             mkdir -p /etc/provisioner
             printf 'http: { address: 10.99.0.1 }\nmachine: { timeZone: Europe/Zurich, timeServers: [10.99.0.5] }\n' > /etc/provisioner/provisioner.yaml
             systemctl stop systemd-resolved
-            systemctl start systemd-timesyncd || true
+            # What keeps timesyncd out of containers; no server of it can be reached here.
+            mkdir -p /etc/systemd/system/systemd-timesyncd.service.d
+            printf '[Unit]\nConditionVirtualization=\n[Service]\nSystemCallFilter=\nProtectClock=no\n' > /etc/systemd/system/systemd-timesyncd.service.d/here.conf
+            systemctl daemon-reload
             """);
         await InstallAsync(container, BuiltPackages.After, "--force-confold");
 
@@ -82,6 +85,11 @@ public sealed class PackageTests(BuiltPackages packages) : IClassFixture<BuiltPa
         Assert.Contains("Europe/Zurich", await container.ShellAsync("readlink /etc/localtime"), StringComparison.Ordinal);
         Assert.Contains("no certificates are issued: the clock is not synchronised", await container.ShellAsync("provisioner status | tr -s ' \\n' ' '"), StringComparison.Ordinal);
 
+        await SaysAsync(container, "clock", "machine.timeServers is not set: org.freedesktop.timesync1 is not on this machine, or is off");
+        await container.ShellAsync("systemctl start systemd-timesyncd");
+        await container.UntilAsync("busctl get-property org.freedesktop.timesync1 /org/freedesktop/timesync1 org.freedesktop.timesync1.Manager RuntimeNTPServers",
+            said => said == "as 1 \"10.99.0.5\"\n", "its servers are set");
+
         // Name: somebody changes it.
         await container.ShellAsync("hostnamectl set-hostname rack-seven");
         await SaysAsync(container, "name", "rack-seven");
@@ -89,7 +97,7 @@ public sealed class PackageTests(BuiltPackages packages) : IClassFixture<BuiltPa
         // Found: the resolver comes late, and is started again.
         await SaysAsync(container, "found", "org.freedesktop.resolve1 is not on this machine, or is off");
         await container.ShellAsync("systemctl start systemd-resolved");
-        await SaysAsync(container, "found", "made known by multicast DNS as _https._tcp on port 8443");
+        await SaysAsync(container, "found", "made known by multicast DNS as _https._tcp on port 8443, and as rack-seven.local");
         Assert.Contains("/org/freedesktop/resolve1/dnssd/provisioner", await container.ShellAsync("busctl tree --list org.freedesktop.resolve1"), StringComparison.Ordinal);
         await container.ShellAsync("systemctl restart systemd-resolved");
         await container.UntilAsync("busctl tree --list org.freedesktop.resolve1", said => said.Contains("/dnssd/provisioner", StringComparison.Ordinal), "it is registered again");
@@ -131,6 +139,11 @@ public sealed class PackageTests(BuiltPackages packages) : IClassFixture<BuiltPa
         await SaysAsync(container, "units", "no unit has failed");
         await container.ShellAsync("systemctl kill --signal KILL provisioner");
         await SaysAsync(container, "units", "provisioner.service active (running), restarted once");
+        // The resolver does not notice that the one before was killed.
+        await SaysAsync(container, "found", "made known by multicast DNS");
+        await container.ShellAsync("systemctl stop provisioner");
+        Assert.DoesNotContain("dnssd/provisioner", await container.ShellAsync("busctl tree --list org.freedesktop.resolve1"), StringComparison.Ordinal);
+        await container.ShellAsync("systemctl start provisioner");
 
         // Shutting down: held while a host is installed, by its name; then asked for.
         await ApplyAsync(container);
@@ -176,10 +189,10 @@ public sealed class PackageTests(BuiltPackages packages) : IClassFixture<BuiltPa
     private static async Task ApplyAsync(Container container)
     {
         File.WriteAllText(Path.Combine(container.Root, "root", "site.yaml"), Site);
+        var files = Directory.CreateDirectory(Path.Combine(container.Root, "root", "files"));
+        foreach (var name in new[] { "linux", "initrd.gz" })
+            File.Copy(Path.Combine(Prerequisites.ImageAmd64, name), Path.Combine(files.FullName, name));
         await container.ShellAsync("""
-            mkdir -p /root/files
-            head -c 4096 /dev/urandom > /root/files/linux
-            head -c 4096 /dev/urandom > /root/files/initrd.gz
             provisioner image import /root/files --name debian-12
             provisioner apply -f /root/site.yaml
             """);

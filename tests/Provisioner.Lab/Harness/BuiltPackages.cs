@@ -6,6 +6,9 @@ public sealed class BuiltPackages : IAsyncLifetime
     internal const string Before = "0.0.9";
     internal const string After = "0.0.10";
 
+    /// <summary>Where the program was published to already, by who has done that for something else as well; published for these tests otherwise.</summary>
+    private const string PublishedVariable = "PROVISIONER_LAB_PUBLISHED";
+
     private readonly string directory = Path.Combine(Path.GetTempPath(), Leftovers.NewName());
 
     internal static string Architecture => System.Runtime.InteropServices.RuntimeInformation.OSArchitecture == System.Runtime.InteropServices.Architecture.Arm64 ? "arm64" : "amd64";
@@ -18,10 +21,11 @@ public sealed class BuiltPackages : IAsyncLifetime
     {
         Container.SkipWithout();
         Leftovers.OwnDirectory(directory);
+        var published = Environment.GetEnvironmentVariable(PublishedVariable) is { Length: > 0 } there ? there : Path.Combine(directory, "published");
         foreach (var version in new[] { Before, After })
         {
             (await LabProcess.RunAsync(Path.Combine(Prerequisites.Repository, "appliance", "package"),
-                ["--arch", Architecture, "--version", version, "--published", Path.Combine(directory, "published"), "--quick", directory], TimeSpan.FromMinutes(15))).OrThrow();
+                ["--arch", Architecture, "--version", version, "--published", published, "--quick", directory], TimeSpan.FromMinutes(15))).OrThrow();
         }
     }
 

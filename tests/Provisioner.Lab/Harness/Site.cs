@@ -31,6 +31,9 @@ internal sealed class Site : IAsyncDisposable
     /// <summary>What its servers start with.</summary>
     public Firmware Firmware { get; }
 
+    /// <summary>How its servers get the image's files: GRUB has nothing but TFTP.</summary>
+    public string ImageSource => Firmware is Firmware.UefiArm64 or Firmware.SecureBoot ? "tftp" : "http";
+
     /// <summary>The processor of its servers, as resources spell it.</summary>
     public string Architecture => Firmware == Firmware.UefiArm64 ? "aarch64" : "x86_64";
 

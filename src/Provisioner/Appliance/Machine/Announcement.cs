@@ -10,6 +10,7 @@ namespace Provisioner.Appliance.Machine;
 /// </summary>
 internal sealed class Announcement : IMachineFeature, IDisposable
 {
+    private const string Id = "provisioner";
     private const string Type = "_https._tcp";
 
     private readonly IBusConnection bus;
@@ -45,7 +46,23 @@ internal sealed class Announcement : IMachineFeature, IDisposable
         resolver.Dispose();
     }
 
-    // resolved forgets it when it is started again, and when we are gone from the bus.
+    /// <summary>The service stops: what is not there is not to be found.</summary>
+    public async Task WithdrawAsync(CancellationToken cancellation)
+    {
+        refresh.Dispose();
+        if (registeredFor < 0 || resolver.Problem is not null)
+            return;
+        try
+        {
+            await UnregisterAsync(cancellation);
+        }
+        catch (BusException)
+        {
+            // The resolver stops as well, or the next start takes it over.
+        }
+    }
+
+    // resolved forgets it when it is started again, and not when we are gone from the bus.
     private async Task RegisterAsync(CancellationToken cancellation)
     {
         var generation = resolver.Generation;
@@ -53,15 +70,16 @@ internal sealed class Announcement : IMachineFeature, IDisposable
             return;
         try
         {
-            await bus.CallMethodAsync(new MethodCall(resolver.Service, resolver.Path, resolver.Interface, "RegisterService")
+            try
             {
-                Signature = "sssqqqaa{say}",
-                Arguments =
-                [
-                    "provisioner", "Provisioner on %H", Type, (ushort)secure.Port, (ushort)0, (ushort)0,
-                    new object[] { new Dictionary<object, object?> { ["path"] = Encoding.ASCII.GetBytes("/"), ["product"] = Encoding.ASCII.GetBytes("provisioner") } },
-                ],
-            }, cancellation);
+                await RegisterOnceAsync(cancellation);
+            }
+            catch (BusException exists) when (exists.ErrorName == "org.freedesktop.resolve1.DnssdServiceExists")
+            {
+                // Of this service before it was killed; the port may be another.
+                await UnregisterAsync(cancellation);
+                await RegisterOnceAsync(cancellation);
+            }
             (registeredFor, problem) = (generation, null);
         }
         catch (BusException refused)
@@ -71,4 +89,21 @@ internal sealed class Announcement : IMachineFeature, IDisposable
                 : refused.Message;
         }
     }
+
+    private Task RegisterOnceAsync(CancellationToken cancellation) =>
+        bus.CallMethodAsync(new MethodCall(resolver.Service, resolver.Path, resolver.Interface, "RegisterService")
+        {
+            Signature = "sssqqqaa{say}",
+            Arguments =
+            [
+                Id, "Provisioner on %H", Type, (ushort)secure.Port, (ushort)0, (ushort)0,
+                new object[] { new Dictionary<object, object?> { ["path"] = Encoding.ASCII.GetBytes("/"), ["product"] = Encoding.ASCII.GetBytes("provisioner") } },
+            ],
+        }, cancellation);
+
+    private Task UnregisterAsync(CancellationToken cancellation) =>
+        bus.CallMethodAsync(new MethodCall(resolver.Service, resolver.Path, resolver.Interface, "UnregisterService")
+        {
+            Signature = "o", Arguments = [$"{resolver.Path}/dnssd/{Id}"],
+        }, cancellation);
 }

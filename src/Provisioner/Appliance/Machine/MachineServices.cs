@@ -37,8 +37,10 @@ internal static class MachineServices
     /// <summary>Starts them. Add it last, when what they tell of listens.</summary>
     public static IServiceCollection StartMachine(this IServiceCollection services) => services.AddHostedService<MachineService>();
 
-    private sealed class MachineService(IEnumerable<IMachineFeature> features, MachineName name, MachineClock clock, LinkChanges links, CertificateWatch certificates) : IHostedService
+    private sealed class MachineService(IEnumerable<IMachineFeature> features, MachineName name, MachineClock clock, LinkChanges links, Announcement announcement, CertificateWatch certificates) : IHostedService
     {
+        private static readonly TimeSpan WithdrawWithin = TimeSpan.FromSeconds(1);
+
         public Task StartAsync(CancellationToken cancellationToken)
         {
             // What hosts may call the appliance stands in its certificate.
@@ -50,12 +52,21 @@ internal static class MachineServices
             return Task.CompletedTask;
         }
 
-        public Task StopAsync(CancellationToken cancellationToken)
+        public async Task StopAsync(CancellationToken cancellationToken)
         {
             name.Changed -= certificates.LookSoon;
             links.Changed -= certificates.LookSoon;
             clock.Changed -= certificates.LookSoon;
-            return Task.CompletedTask;
+            using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+            limit.CancelAfter(WithdrawWithin);
+            try
+            {
+                await announcement.WithdrawAsync(limit.Token);
+            }
+            catch (OperationCanceledException)
+            {
+                // Stopping does not wait for it.
+            }
         }
     }
 }

@@ -154,7 +154,7 @@ public sealed class MachineTests
         Assert.Contains("web-2 is being installed", await InhibitorsAsync(), StringComparison.Ordinal);
 
         (await appliance.RunAsync("machine", "reboot", "--force")).Succeeded();
-        Assert.Contains("av 1 b false", (await bus.CallsOfAsync(Login, LoginPath, "Reboot")).Replace("\n", " ", StringComparison.Ordinal), StringComparison.Ordinal);
+        Assert.EndsWith(" 1 b false", (await bus.CallsOfAsync(Login, LoginPath, "Reboot")).Replace("\n", " ", StringComparison.Ordinal).TrimEnd(), StringComparison.Ordinal);
         (await appliance.RunAsync("cancel", "web-2")).Succeeded();
         await SaysAsync(appliance, "power", "no server is being installed");
         await PrivateBus.UntilAsync(() => InhibitorsAsync().GetAwaiter().GetResult() == "a(ssssuu) 0\n", () => "held");
