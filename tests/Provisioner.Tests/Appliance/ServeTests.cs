@@ -40,9 +40,22 @@ public sealed class ServeTests : IDisposable
         using var service = Start();
         await ReadUntilReadyAsync(service);
         using var follower = Start("events", "--follow", "--socket", directory["data/provisioner.sock"]);
-        // It follows when it has told what was there before, which is that the service made itself a certificate.
+        // It follows when it tells of something that was changed meanwhile.
         using var patience = new CancellationTokenSource(Patience);
-        Assert.NotNull(await follower.StandardOutput.ReadLineAsync(patience.Token));
+        var told = follower.StandardOutput.ReadLineAsync(patience.Token).AsTask();
+        for (var i = 0; !told.IsCompleted; i++)
+        {
+            await File.WriteAllTextAsync(directory["host.yaml"], $$"""
+                apiVersion: provisioner/v1
+                kind: Host
+                metadata: { name: web-1, labels: { change: "{{i}}" } }
+                spec: { macAddresses: ["52:54:00:00:00:01"], architecture: x86_64 }
+                """, patience.Token);
+            using var apply = Start("apply", "-f", directory["host.yaml"], "--socket", directory["data/provisioner.sock"]);
+            await apply.WaitForExitAsync(patience.Token);
+            Assert.Equal(0, apply.ExitCode);
+        }
+        Assert.NotNull(await told);
         var watch = Stopwatch.StartNew();
         Assert.Equal(0, await TerminateAsync(service));
         Assert.True(watch.Elapsed < TimeSpan.FromSeconds(10), $"took {watch.Elapsed}");

@@ -90,8 +90,8 @@ internal sealed class Announcement : IMachineFeature, IDisposable
         }
     }
 
-    private Task RegisterOnceAsync(CancellationToken cancellation) =>
-        bus.CallMethodAsync(new MethodCall(resolver.Service, resolver.Path, resolver.Interface, "RegisterService")
+    private async Task RegisterOnceAsync(CancellationToken cancellation) =>
+        await bus.CallMethodAsync(new MethodCall(resolver.Service, resolver.Path, resolver.Interface, "RegisterService")
         {
             Signature = "sssqqqaa{say}",
             Arguments =
@@ -101,8 +101,8 @@ internal sealed class Announcement : IMachineFeature, IDisposable
             ],
         }, cancellation);
 
-    private Task UnregisterAsync(CancellationToken cancellation) =>
-        bus.CallMethodAsync(new MethodCall(resolver.Service, resolver.Path, resolver.Interface, "UnregisterService")
+    private async Task UnregisterAsync(CancellationToken cancellation) =>
+        await bus.CallMethodAsync(new MethodCall(resolver.Service, resolver.Path, resolver.Interface, "UnregisterService")
         {
             Signature = "o", Arguments = [$"{resolver.Path}/dnssd/{Id}"],
         }, cancellation);
