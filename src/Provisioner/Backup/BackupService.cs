@@ -1,4 +1,5 @@
 using Provisioner.Appliance;
+using Provisioner.Aws;
 using Provisioner.Aws.Clients;
 using Provisioner.Backup.Age;
 using Provisioner.Certificates.Keys;

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Provisioner.Aws;
 using Provisioner.Backup;
 using Provisioner.Backup.Age;
 using Provisioner.Tests.Appliance;
