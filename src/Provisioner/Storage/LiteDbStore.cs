@@ -216,9 +216,9 @@ internal sealed class LiteDbStore : IStore
             {
                 // Whether it was stored before it broke, the database itself has to say.
                 if (IsStoredAfter(e, next) is not { } stored)
-                    throw new StoreException($"the change is not acknowledged, and whether it is stored shows only when the store can be opened again: {Reason(e)}", e);
+                    throw new StoreException($"the change is not acknowledged, and whether it is stored shows only when the store can be opened again: {Reason(e)}", CauseOf(e));
                 if (!stored)
-                    throw new StoreException($"the change was not stored: {Reason(e)}", e);
+                    throw new StoreException($"the change was not stored: {Reason(e)}", CauseOf(e));
             }
             sequence = next;
             if (events.Count > 0)
@@ -803,6 +803,20 @@ internal sealed class LiteDbStore : IStore
     private static string RestoreAdvice(string directory) =>
         $"restore {directory} from a backup ('provisioner restore FILE --data {directory} --replace'; without one, 'provisioner ca rebuild --data {directory}' saves the authority and its certificates); "
         + "to give up what is lost and start with what is there, remove provisioner.sequence, and provisioner.db if it cannot be read";
+
+    /// <summary>On a full disk LiteDB may fail by reading back half of a page, which is all that still fitted: then the disk itself is asked.</summary>
+    private Exception CauseOf(Exception e)
+    {
+        const int NoSpace = 28; // ENOSPC
+        try
+        {
+            return new DriveInfo(Path.GetDirectoryName(Path.GetFullPath(path))!).AvailableFreeSpace < 64 * 1024 ? new IOException(e.Message, e) { HResult = NoSpace } : e;
+        }
+        catch (Exception unknown) when (unknown is IOException or UnauthorizedAccessException)
+        {
+            return e;
+        }
+    }
 
     private static string Reason(Exception e) => e.GetBaseException().Message.ReplaceLineEndings(" ").TrimEnd('.');
 }
