@@ -1,7 +1,7 @@
 using Provisioner.Cli;
 
 // serve                              Appliance/Serve.cs          the service: what it is made of is in Appliance/ApplianceHost.cs
-// apply, get, describe, delete       Cli/ResourceCommands.cs     all others talk to the service over its unix socket
+// apply, get, describe, delete       Cli/ResourceCommands.cs     all others talk to the service, over its unix socket or --server
 // provision, cancel, adopt, render,
 //   explain, log, disk-passphrase    Cli/HostCommands.cs
 // events                             Cli/EventsCommand.cs
@@ -9,5 +9,7 @@ using Provisioner.Cli;
 // ca show, rotate, revoke, crl,
 //   csr, import                      Cli/AuthorityCommands.cs
 // image import, list, verify         Cli/ImageCommands.cs
+// setup, user, session               Cli/PeopleCommands.cs      people and what they may
+// token create, list, revoke         Cli/TokenCommands.cs       programs
 // status                             Cli/StatusCommand.cs
 return await CommandLine.RunAsync(args, Screen.OfThisProcess());

@@ -26,7 +26,7 @@ internal static class ApiServer
         app.Use(Problems.AnswerAsync);
         app.Use(Problems.NameStatusAsync);
         app.UseRouting();
-        app.MapApi();
+        app.MapApi(isLocal: true);
         app.Lifetime.ApplicationStarted.Register(() => File.SetUnixFileMode(app.Services.GetRequiredService<ApplianceOptions>().SocketPath, OwnerAndGroup));
     }
 

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Provisioner.Auth;
 using Provisioner.Clusters;
 using Provisioner.Events;
 using Provisioner.Hosts;
@@ -35,6 +36,8 @@ internal static class ResourceEndpoints
         var read = ResourceReader.Read(await Bodies.TextAsync(context));
         if (read.Mistakes.Count > 0)
             throw new ChangeRefusedException(RefusalKind.Invalid, read.Mistakes);
+        foreach (var kind in read.Documents.Select(d => d.Resource.Kind).Distinct())
+            Caller.Require(context, AccessRules.RoleToChange(kind), $"apply a {kind}");
         var actor = Caller.Name(context);
         // A dry run is the same change on an editor that is thrown away.
         var outcomes = dryRun

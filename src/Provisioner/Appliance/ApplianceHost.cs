@@ -2,6 +2,7 @@ using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting.Systemd;
 using Provisioner.Api;
 using Provisioner.Artifacts;
+using Provisioner.Auth;
 using Provisioner.Aws;
 using Provisioner.Boot;
 using Provisioner.Boot.Dhcp;
@@ -45,6 +46,7 @@ internal static class ApplianceHost
             .AddSingleton<AddressBook>()
             .AddStorage(options.DataDirectory, new StoreLimits { Events = options.Events.Retention })
             .AddCertificates(options.Ca, options.Secure, options.DataDirectory)
+            .AddAccess(options.Access)
             .AddAws(options.Aws)
             .AddSeeds(options.DataDirectory)
             .AddProgress(options.Syslog, options.DataDirectory)

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Provisioner.Artifacts;
+using Provisioner.Auth;
 using Provisioner.Aws;
 using Provisioner.Certificates;
 using Provisioner.Progress;
@@ -31,6 +32,9 @@ public sealed record ApplianceOptions
 
     /// <summary>The authority that signs them.</summary>
     public CertificateOptions Ca { get; init; } = new();
+
+    /// <summary>How people and programs are let in.</summary>
+    public AccessOptions Access { get; init; } = new();
 
     /// <summary>AWS, and the appliance's own credentials there.</summary>
     public AwsOptions Aws { get; init; } = new();

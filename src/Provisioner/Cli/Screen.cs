@@ -36,6 +36,7 @@ internal sealed class Screen
         Error = Console.Error,
         Input = Console.In,
         IsTerminal = !Console.IsOutputRedirected,
+        IsTyped = !Console.IsInputRedirected,
         ShowsProgress = !Console.IsErrorRedirected,
         Width = Console.IsOutputRedirected ? NarrowestWidth : Math.Max(NarrowestWidth, Console.WindowWidth),
         CacheDirectory = (Environment.GetEnvironmentVariable("XDG_CACHE_HOME"), Environment.GetEnvironmentVariable("HOME")) switch
@@ -45,6 +46,21 @@ internal sealed class Screen
             _ => null,
         },
     };
+
+    /// <summary>A person types on <see cref="Input"/>.</summary>
+    public bool IsTyped { get; init; }
+
+    /// <summary>A secret: typed twice without being shown, or one line of what is piped in.</summary>
+    /// <exception cref="CommandFailedException">There is none, or the two differ.</exception>
+    public async Task<string> ReadSecretAsync(string prompt, CancellationToken cancellation)
+    {
+        if (!IsTyped)
+            return await Input.ReadLineAsync(cancellation) is { Length: > 0 } line ? line : throw new CommandFailedException("a password is read from standard input, and there was none.");
+        var console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Error) });
+        var first = await new TextPrompt<string>(Markup.Escape(prompt)).Secret(null).ShowAsync(console, cancellation);
+        var second = await new TextPrompt<string>("Once more: ").Secret(null).ShowAsync(console, cancellation);
+        return first == second ? first : throw new CommandFailedException("the two are not the same. Nothing was changed.");
+    }
 
     public bool Colours => IsTerminal && Environment.GetEnvironmentVariable("NO_COLOR") is null or "" && Environment.GetEnvironmentVariable("TERM") is not "dumb";
 

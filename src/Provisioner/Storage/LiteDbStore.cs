@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text;
 using LiteDB;
 using LiteDB.Engine;
+using Provisioner.Auth;
 using Provisioner.Certificates;
 using Provisioner.Clusters;
 using Provisioner.Events;
@@ -136,6 +137,9 @@ internal sealed class LiteDbStore : IStore
                 Contacts = empty.Contacts.AddRange(Load<ClusterContact>(db, Contacts).Select(c => KeyValuePair.Create(c.Cluster, c))),
                 Rollouts = empty.Rollouts.AddRange(Load<Rollout>(db, Rollouts).Select(r => KeyValuePair.Create(r.Id, r))),
                 DesiredVersions = empty.DesiredVersions.AddRange(Load<DesiredVersion>(db, DesiredVersions).Where(v => hosts.ContainsKey(v.Host)).Select(v => KeyValuePair.Create(v.Host, v))),
+                Users = empty.Users.AddRange(Load<User>(db, Users).Select(u => KeyValuePair.Create(u.Name, u))),
+                Sessions = empty.Sessions.AddRange(Load<Session>(db, Sessions).Select(s => KeyValuePair.Create(s.Id, s))),
+                ApiTokens = empty.ApiTokens.AddRange(Load<ApiToken>(db, ApiTokens).Select(t => KeyValuePair.Create(t.Id, t))),
                 Alerts = empty.Alerts.AddRange(Load<Alert>(db, Alerts).Select(a => KeyValuePair.Create(a.Id, a))),
             };
         }
@@ -262,7 +266,8 @@ internal sealed class LiteDbStore : IStore
         Discovered = "discovered", Installations = "installations", Leases = "leases", Events = "events", MetaName = "meta",
         Authorities = "authorities", Certificates = "certificates", HostReports = "hostReports", Alerts = "alerts", Clusters = "clusters",
         HostJoins = "hostJoins", Findings = "findings",
-        Nodes = "nodes", Contacts = "clusterContacts", Rollouts = "rollouts", DesiredVersions = "desiredVersions";
+        Nodes = "nodes", Contacts = "clusterContacts", Rollouts = "rollouts", DesiredVersions = "desiredVersions",
+        Users = "users", Sessions = "sessions", ApiTokens = "apiTokens";
 
     // What the journal keeps as well.
     private static readonly RecordKind[] JournaledKinds = [RecordKind.Authority, RecordKind.Certificate];
@@ -286,6 +291,9 @@ internal sealed class LiteDbStore : IStore
         RecordKind.ClusterContact => Contacts,
         RecordKind.Rollout => Rollouts,
         RecordKind.DesiredVersion => DesiredVersions,
+        RecordKind.User => Users,
+        RecordKind.Session => Sessions,
+        RecordKind.ApiToken => ApiTokens,
         _ => Leases,
     };
 

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Provisioner.Auth;
 using Provisioner.Certificates;
 using Provisioner.Clusters;
 using Provisioner.Events;
@@ -82,6 +83,15 @@ public sealed record Snapshot
 
     /// <summary>By host: what an upgrade wants it to run. Read it by <see cref="DesiredVersionOf"/>.</summary>
     public ImmutableDictionary<string, DesiredVersion> DesiredVersions { get; init; } = ImmutableDictionary<string, DesiredVersion>.Empty;
+
+    /// <summary>People, by name.</summary>
+    public ImmutableSortedDictionary<string, User> Users { get; init; } = ImmutableSortedDictionary.Create<string, User>(StringComparer.Ordinal);
+
+    /// <summary>By id; some may have ended and were not cleared away yet.</summary>
+    public ImmutableDictionary<string, Session> Sessions { get; init; } = ImmutableDictionary<string, Session>.Empty;
+
+    /// <summary>By id; those that have ended among them.</summary>
+    public ImmutableDictionary<string, ApiToken> ApiTokens { get; init; } = ImmutableDictionary<string, ApiToken>.Empty;
 
     /// <summary>The host of each Installation in <see cref="Installations"/>, by the Installation's id.</summary>
     public ImmutableDictionary<string, string> HostByInstallation { get; init; } = ImmutableDictionary<string, string>.Empty;

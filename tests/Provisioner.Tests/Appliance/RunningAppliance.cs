@@ -6,6 +6,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Provisioner.Appliance;
 using Provisioner.Artifacts;
+using Provisioner.Auth;
 using Provisioner.Aws;
 using Provisioner.Boot.Http;
 using Provisioner.Certificates;
@@ -68,7 +69,7 @@ internal sealed class RunningAppliance : IAsyncDisposable
     /// <param name="clock">Whether it says that it is synchronised; it does when not said otherwise.</param>
     /// <param name="more">What stands in for the world outside.</param>
     public static async Task<RunningAppliance> StartAsync(TemporaryDirectory? directory = null, CertificateOptions? ca = null, TimeProvider? time = null, IClock? clock = null, ArtifactOptions? artifacts = null,
-        AwsOptions? aws = null, Action<IServiceCollection>? more = null)
+        AwsOptions? aws = null, AccessOptions? access = null, Action<IServiceCollection>? more = null)
     {
         var own = directory is null ? new TemporaryDirectory() : null;
         var built = ApplianceHost.Build(new ApplianceOptions
@@ -83,11 +84,13 @@ internal sealed class RunningAppliance : IAsyncDisposable
             // No test asks the internet.
             Artifacts = artifacts ?? new ArtifactOptions { BuiltIn = false },
             Aws = aws ?? new AwsOptions(),
+            Access = access ?? new AccessOptions(),
         }, logging => logging.ClearProviders(), services =>
         {
             services.AddSingleton(clock ?? new StandingClock());
             // Hundreds of appliances start in these tests, and no key of theirs is a secret.
             services.AddSingleton(_ => new AuthorityKeys((ca ?? new CertificateOptions()).Keys, (directory ?? own)!.Path, rounds: 1_000));
+            services.AddSingleton(new PasswordCost(MemoryKiB: 64, Passes: 1));
             if (time is not null)
                 services.AddSingleton(time);
             more?.Invoke(services);
