@@ -11,7 +11,7 @@ internal static class Bodies
     private const int MaximumRequest = 2 * 1024 * 1024;
 
     /// <summary>A text of documents.</summary>
-    public static Task<string> TextAsync(HttpContext context) => TextAsync(context, 4L * YamlText.MaximumLength);
+    public static Task<string> TextAsync(HttpContext context) => TextAsync(context, Caller.IsLocal(context) ? 4L * YamlText.MaximumLength : YamlText.MaximumLength);
 
     private static async Task<string> TextAsync(HttpContext context, long maximum)
     {

@@ -126,8 +126,9 @@ internal static class AccessRules
         foreach (var role in Enum.GetValues<Role>())
             options.AddPolicy(Roles.Word(role), policy => policy.RequireRole(Roles.Word(role)));
         options.AddPolicy(Undecided, policy => policy.RequireAssertion(_ => false));
-        // For what was mapped past the table.
-        options.DefaultPolicy = options.FallbackPolicy = options.GetPolicy(Undecided)!;
+        options.DefaultPolicy = options.GetPolicy(Roles.Viewer)!;
+        // For what was mapped past the table. What routing itself answers, such as that there is nothing here, is for everybody.
+        options.FallbackPolicy = new AuthorizationPolicyBuilder().RequireAssertion(asked => asked.Resource is HttpContext context && context.GetEndpoint() is not RouteEndpoint).Build();
     }
 
     private static AccessRule Open(string method, string pattern) => new(method, pattern, null);

@@ -45,8 +45,8 @@ public sealed class RequestTests(RequestTests.Shared shared) : IClassFixture<Req
         (await browser.SendAsync(HttpMethod.Post, "/api/v1/hosts/nope/cancel", "{}", r => r.Headers.Add(field, value))).Is(403);
         // A sign-in as somebody else is a change, too.
         (await new Visitor(appliance).SendAsync(HttpMethod.Post, "/api/v1/session", """{"name": "olga", "password": "x"}""", r => r.Headers.Add(field, value))).Is(403);
-        var recorded = await browser.RefusalsUntilAsync(e => e.Actor == "user/olga" && e.What.StartsWith("POST /api/v1/hosts/nope/cancel refused", StringComparison.Ordinal));
-        Assert.Contains(recorded, e => e.Reason.Contains("another site", StringComparison.Ordinal));
+        await browser.RefusalsUntilAsync(e => e.Actor == "user/olga" && e.What.StartsWith("POST /api/v1/hosts/nope/cancel refused", StringComparison.Ordinal)
+            && e.Reason.Contains($"{field}: {value}", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -76,7 +76,7 @@ public sealed class RequestTests(RequestTests.Shared shared) : IClassFixture<Req
     [InlineData("169.254.169.254")]
     public async Task A_name_that_is_not_the_appliances_is_not_answered(string name)
     {
-        using var program = await Visitor.WithTokenAsync(appliance, name, Role.Admin);
+        using var program = await Visitor.WithTokenAsync(appliance, $"asks-{name.Length}", Role.Admin);
         (await program.SendAsync(HttpMethod.Get, "/api/v1/status", change: r => r.Headers.Host = name)).Is(421);
         // What a proxy would say of the first name asked for is not listened to.
         (await program.SendAsync(HttpMethod.Get, "/api/v1/status", change: r => { r.Headers.Host = name; r.Headers.Add("X-Forwarded-Host", "localhost"); })).Is(421);
