@@ -11,5 +11,6 @@ using Provisioner.Cli;
 // image import, list, verify         Cli/ImageCommands.cs
 // setup, user, session               Cli/PeopleCommands.cs      people and what they may
 // token create, list, revoke         Cli/TokenCommands.cs       programs
+// audit, audit export, verify        Cli/AuditCommands.cs
 // status                             Cli/StatusCommand.cs
 return await CommandLine.RunAsync(args, Screen.OfThisProcess());

@@ -23,6 +23,7 @@ internal static class ApiEndpoints
         api.MapAws();
         api.MapNodes();
         api.MapUpgrades();
+        api.MapAudit();
         api.MapStatus();
     }
 }

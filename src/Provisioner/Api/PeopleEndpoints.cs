@@ -31,6 +31,14 @@ internal static class PeopleEndpoints
     private static readonly Shape<UserBody> PasswordShape = DeclarePassword();
     private static readonly Shape<TokenBody> TokenShape = DeclareToken();
 
+    public static IReadOnlyList<FieldDescription> UserFields => UserShape.Fields;
+
+    public static IReadOnlyList<FieldDescription> RoleFields => RoleShape.Fields;
+
+    public static IReadOnlyList<FieldDescription> PasswordFields => PasswordShape.Fields;
+
+    public static IReadOnlyList<FieldDescription> TokenFields => TokenShape.Fields;
+
     public static void MapPeople(this IEndpointRouteBuilder api)
     {
         api.MapGet("/users", (CurrentState state) => Json.Answer(Json.List(state.Snapshot.Users.Values.Select(u => Of(u, state.Snapshot)))));

@@ -26,6 +26,12 @@ internal static class SessionEndpoints
     private static readonly Shape<Credentials> SignInShape = DeclareSignIn();
     private static readonly Shape<Credentials> PasswordShape = DeclarePassword();
 
+    public static IReadOnlyList<FieldDescription> SetupFields => SetupShape.Fields;
+
+    public static IReadOnlyList<FieldDescription> SignInFields => SignInShape.Fields;
+
+    public static IReadOnlyList<FieldDescription> PasswordFields => PasswordShape.Fields;
+
     public static void MapSessions(this IEndpointRouteBuilder api)
     {
         api.MapPost("/setup", SetUpAsync);

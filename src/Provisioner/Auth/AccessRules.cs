@@ -25,6 +25,9 @@ internal static class AccessRules
         Open("*", "/api/v1/self/**"),
         Open("GET", "/healthz"),
 
+        // What the API is like is no secret: it is in our source.
+        Open("GET", "/openapi/{documentName}.json"),
+
         // How one becomes somebody.
         Open("POST", "/api/v1/setup"),
         Open("POST", "/api/v1/session"),
@@ -46,13 +49,16 @@ internal static class AccessRules
         new("POST", "/api/v1/tokens", A),
         new("DELETE", "/api/v1/tokens/{name}", A),
 
+        // Auditors look, and change nothing.
+        new("GET", "/api/v1/audit", V), new("GET", "/api/v1/audit/export", V), new("GET", "/api/v1/audit/verify", V),
+
         // Resources. Which kinds an operator may apply is said by RoleToChange below.
         new("POST", "/api/v1/apply", O),
-        new("GET", "/api/v1/hosts", V), new("GET", "/api/v1/hosts/{name}", V), new("DELETE", "/api/v1/hosts/{name}", O),
-        new("GET", "/api/v1/profiles", V), new("GET", "/api/v1/profiles/{name}", V), new("DELETE", "/api/v1/profiles/{name}", A),
-        new("GET", "/api/v1/images", V), new("GET", "/api/v1/images/{name}", V), new("DELETE", "/api/v1/images/{name}", A),
-        new("GET", "/api/v1/networks", V), new("GET", "/api/v1/networks/{name}", V), new("DELETE", "/api/v1/networks/{name}", A),
-        new("GET", "/api/v1/clusters", V), new("GET", "/api/v1/clusters/{name}", V), new("DELETE", "/api/v1/clusters/{name}", A),
+        new("GET", "/api/v1/hosts", V), new("GET", "/api/v1/hosts/{name}", V), new("PUT", "/api/v1/hosts/{name}", O), new("DELETE", "/api/v1/hosts/{name}", O),
+        new("GET", "/api/v1/profiles", V), new("GET", "/api/v1/profiles/{name}", V), new("PUT", "/api/v1/profiles/{name}", A), new("DELETE", "/api/v1/profiles/{name}", A),
+        new("GET", "/api/v1/images", V), new("GET", "/api/v1/images/{name}", V), new("PUT", "/api/v1/images/{name}", A), new("DELETE", "/api/v1/images/{name}", A),
+        new("GET", "/api/v1/networks", V), new("GET", "/api/v1/networks/{name}", V), new("PUT", "/api/v1/networks/{name}", A), new("DELETE", "/api/v1/networks/{name}", A),
+        new("GET", "/api/v1/clusters", V), new("GET", "/api/v1/clusters/{name}", V), new("PUT", "/api/v1/clusters/{name}", A), new("DELETE", "/api/v1/clusters/{name}", A),
 
         // Hosts, as people work with them.
         new("POST", "/api/v1/hosts/{name}/provision", O),

@@ -1,6 +1,7 @@
 using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.DataProtection;
 using Provisioner.Api;
+using Provisioner.Api.Description;
 using Provisioner.Appliance;
 
 namespace Provisioner.Auth;
@@ -17,6 +18,7 @@ internal static class PeoplePlane
         // What antiforgery signs with outlives a restart, so that an open page does, too.
         services.AddDataProtection().SetApplicationName("provisioner").PersistKeysToFileSystem(Directory.CreateDirectory(
             Path.Combine(options.DataDirectory, "console-keys"), UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute));
+        services.AddOpenApi(ApiDescription.DocumentName, ApiDescription.Configure);
         services.AddAntiforgery(antiforgery =>
         {
             antiforgery.HeaderName = CrossSite.TokenHeader;
@@ -46,6 +48,8 @@ internal static class PeoplePlane
         });
         app.UseAuthorization();
         app.UseAntiforgery();
+        app.UseWhen(context => !IsForHosts(context.Request.Path), people =>
+            people.Use((context, next) => context.RequestServices.GetRequiredService<Idempotency>().InvokeAsync(context, next)));
     }
 
     private static bool IsForHosts(PathString path) =>

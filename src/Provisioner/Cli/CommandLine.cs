@@ -77,6 +77,7 @@ internal static class CommandLine
             .Append(CacheCommands.Create(screen, connect))
             .Append(AwsCommands.Create(screen, connect))
             .Concat(PeopleCommands.Create(screen, connect))
+            .Append(AuditCommands.Create(screen, connect))
             .Append(StatusCommand.Create(screen, connect))
             .Append(TemplateCommand.Create(screen)))
         {

@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text;
 using LiteDB;
 using LiteDB.Engine;
+using Provisioner.Audit;
 using Provisioner.Auth;
 using Provisioner.Certificates;
 using Provisioner.Clusters;
@@ -41,9 +42,11 @@ internal sealed class LiteDbStore : IStore
     private readonly IReadOnlyList<Migration> migrations;
     private readonly DirectoryLock directoryLock;
     private readonly List<(long Commit, List<(RecordKey Key, string Record)> Records)> unjournaled = [];
+    private readonly List<AuditLine> unaudited = [];
     private LiteDatabase? database;
     private DatabaseFiles? files;
     private RecordJournal? journal;
+    private AuditTrail? trail;
     private string? closedBecause;
     private long closedAt;
     private long sequence;
@@ -209,9 +212,10 @@ internal sealed class LiteDbStore : IStore
                 throw new StoreException("the store has opened again and knows more than the snapshot this change was made from: try again");
             var events = commit.Events.Select((e, i) => e with { Id = lastEventId + 1 + i }).ToList();
             var next = sequence + 1;
+            var lines = LinesOf(commit.Audit);
             try
             {
-                Write(db, commit, events, next);
+                Write(db, commit, events, lines, next);
             }
             catch (Exception e) when (e is not OutOfMemoryException)
             {
@@ -231,9 +235,11 @@ internal sealed class LiteDbStore : IStore
             if (commit.Durable)
                 WriteSequence();
             var records = Journaled(commit.Writes);
-            if (records.Count > 0)
+            if (records.Count > 0 || lines.Count > 0)
             {
-                unjournaled.Add((next, records));
+                if (records.Count > 0)
+                    unjournaled.Add((next, records));
+                unaudited.AddRange(lines);
                 try
                 {
                     CatchUpJournal();
@@ -258,6 +264,7 @@ internal sealed class LiteDbStore : IStore
             disposed = true;
             Close();
             journal?.Dispose();
+            trail?.Dispose();
             directoryLock.Dispose();
         }
     }
@@ -267,7 +274,7 @@ internal sealed class LiteDbStore : IStore
         Authorities = "authorities", Certificates = "certificates", HostReports = "hostReports", Alerts = "alerts", Clusters = "clusters",
         HostJoins = "hostJoins", Findings = "findings",
         Nodes = "nodes", Contacts = "clusterContacts", Rollouts = "rollouts", DesiredVersions = "desiredVersions",
-        Users = "users", Sessions = "sessions", ApiTokens = "apiTokens";
+        Users = "users", Sessions = "sessions", ApiTokens = "apiTokens", Audit = "audit";
 
     // What the journal keeps as well.
     private static readonly RecordKind[] JournaledKinds = [RecordKind.Authority, RecordKind.Certificate];
@@ -297,17 +304,30 @@ internal sealed class LiteDbStore : IStore
         _ => Leases,
     };
 
-    private void Write(LiteDatabase db, Commit commit, List<Event> events, long next)
+    /// <summary>The lines that follow those there are.</summary>
+    private List<AuditLine> LinesOf(IReadOnlyList<AuditEntry> entries)
+    {
+        var (last, head) = unaudited is [.., var newest] ? (newest.Sequence, newest.Hash) : (trail!.Last, trail.Head);
+        var lines = new List<AuditLine>(entries.Count);
+        foreach (var entry in entries)
+        {
+            lines.Add(AuditLine.Write(entry, ++last, head));
+            head = lines[^1].Hash;
+        }
+        return lines;
+    }
+
+    private void Write(LiteDatabase db, Commit commit, List<Event> events, List<AuditLine> lines, long next)
     {
         if (!commit.Durable)
         {
-            WriteTransaction(db, commit, events, next);
+            WriteTransaction(db, commit, events, lines, next);
             return;
         }
         files!.Hold();
         try
         {
-            WriteTransaction(db, commit, events, next);
+            WriteTransaction(db, commit, events, lines, next);
             db.Checkpoint();
         }
         finally
@@ -316,7 +336,7 @@ internal sealed class LiteDbStore : IStore
         }
     }
 
-    private void WriteTransaction(LiteDatabase db, Commit commit, List<Event> events, long next)
+    private void WriteTransaction(LiteDatabase db, Commit commit, List<Event> events, List<AuditLine> lines, long next)
     {
         db.BeginTrans();
         try
@@ -339,6 +359,13 @@ internal sealed class LiteDbStore : IStore
             var log = db.GetCollection(Events, BsonAutoId.Int64);
             if (events.Count > 0)
                 log.Insert(events.Select(ToDocument));
+            if (lines.Count > 0)
+            {
+                var audit = db.GetCollection(Audit, BsonAutoId.Int64);
+                // Those that the file has.
+                audit.DeleteMany(BsonExpression.Create("$._id <= @0", trail!.Last));
+                audit.Insert(lines.Select(line => new BsonDocument { ["_id"] = line.Sequence, ["v"] = line.Text }));
+            }
             var first = Prune(log, events.Count == 0 ? lastEventId : events[^1].Id);
             db.GetCollection(MetaName).Upsert(new BsonDocument { ["_id"] = 1, ["revision"] = commit.Revision, ["sequence"] = next });
             db.Commit();
@@ -381,13 +408,29 @@ internal sealed class LiteDbStore : IStore
             }
             unjournaled.RemoveAt(0);
         }
+        try
+        {
+            trail!.Append(unaudited);
+        }
+        catch (IOException e)
+        {
+            throw new StoreException($"the change is not acknowledged, because it is not in the audit trail: {e.Message}", e);
+        }
+        unaudited.Clear();
     }
 
     /// <summary>Brings database and journal to the same state after a crash, or after either was brought back from a backup.</summary>
     private void Reconcile(LiteDatabase db)
     {
         journal ??= RecordJournal.Open(journalPath);
+        trail ??= AuditTrail.Open(Path.GetDirectoryName(path)!);
         unjournaled.Clear();
+        unaudited.Clear();
+        foreach (var document in db.GetCollection(Audit, BsonAutoId.Int64).Find(BsonExpression.Create("$._id > @0", trail.Last)).OrderBy(d => d["_id"].AsInt64).ToList())
+        {
+            if (AuditLine.TryParse(document["v"].AsString, out _) is { } line)
+                unaudited.Add(line);
+        }
         var last = journal.LastCommit;
         foreach (var kind in JournaledKinds)
         {
@@ -400,8 +443,8 @@ internal sealed class LiteDbStore : IStore
             var missing = unjournaled.OrderBy(u => u.Commit).SelectMany(u => u.Records).ToList();
             unjournaled.Clear();
             unjournaled.Add((sequence, missing));
-            CatchUpJournal();
         }
+        CatchUpJournal();
         if (last > sequence)
         {
             // The database is the older one, or a new one.

@@ -151,5 +151,25 @@ public sealed record Snapshot
         _ => [],
     };
 
+    /// <summary>The record of that key, as far as the snapshot holds such records.</summary>
+    internal object? FindRecord(RecordKind kind, string id) => kind switch
+    {
+        RecordKind.Host => Hosts.GetValueOrDefault(id),
+        RecordKind.Profile => Profiles.GetValueOrDefault(id),
+        RecordKind.Image => Images.GetValueOrDefault(id),
+        RecordKind.Network => Networks.GetValueOrDefault(id),
+        RecordKind.Cluster => Clusters.GetValueOrDefault(id),
+        RecordKind.Installation => FindInstallation(id),
+        RecordKind.Authority => Authorities.GetValueOrDefault(id),
+        RecordKind.Certificate => Certificates.GetValueOrDefault(id),
+        RecordKind.Alert => Alerts.GetValueOrDefault(id),
+        RecordKind.Rollout => Rollouts.GetValueOrDefault(id),
+        RecordKind.DesiredVersion => DesiredVersions.GetValueOrDefault(id),
+        RecordKind.User => Users.GetValueOrDefault(id),
+        RecordKind.Session => Sessions.GetValueOrDefault(id),
+        RecordKind.ApiToken => ApiTokens.GetValueOrDefault(id),
+        _ => null,
+    };
+
     internal IEnumerable<string> NamesOf(string kind) => All(kind).Select(r => r.Metadata.Name);
 }

@@ -58,6 +58,7 @@ internal sealed class SecureServer(SecureOptions options, ServerIdentity identit
         JoinEndpoints.Map(ruled);
         ruled.MapGet("/healthz", () => "ok\n");
         ruled.MapApi(isLocal: false);
+        ruled.MapOpenApi();
         try
         {
             await app.StartAsync(cancellationToken);
