@@ -4,12 +4,18 @@ using Provisioner.Support;
 
 namespace Provisioner.Api;
 
-/// <summary>The REST API, version 1. It is served on the unix socket alone; the boot plane has a server of its own.</summary>
+/// <summary>The REST API, version 1: the same on the unix socket and on the secure plane. The boot plane has a server of its own.</summary>
 internal static class ApiEndpoints
 {
-    public static void MapApi(this IEndpointRouteBuilder app)
+    /// <summary>What only one of the two has: the socket gives out the set-up link, the secure plane signs people in.</summary>
+    public static void MapApi(this IEndpointRouteBuilder app, bool isLocal)
     {
         var api = app.MapGroup("/api/v1");
+        if (isLocal)
+            api.MapSetupLink();
+        else
+            api.MapSessions();
+        api.MapPeople();
         api.MapResources();
         api.MapHosts();
         api.MapRecords();
@@ -21,6 +27,7 @@ internal static class ApiEndpoints
         api.MapAws();
         api.MapNodes();
         api.MapUpgrades();
+        api.MapAudit();
         api.MapStatus();
         api.MapMachine();
         api.MapBackup();

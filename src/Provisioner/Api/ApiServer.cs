@@ -11,7 +11,7 @@ internal static class ApiServer
 
     public static void AddApi(this WebApplicationBuilder builder, string socketPath)
     {
-        builder.Services.AddRouting();
+        builder.Services.AddRouting().AddSingleton<Idempotency>();
         builder.Services.AddHostedService(_ => new SocketGuard(socketPath));
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
         {
@@ -26,7 +26,8 @@ internal static class ApiServer
         app.Use(Problems.AnswerAsync);
         app.Use(Problems.NameStatusAsync);
         app.UseRouting();
-        app.MapApi();
+        app.Use((context, next) => context.RequestServices.GetRequiredService<Idempotency>().InvokeAsync(context, next));
+        app.MapApi(isLocal: true);
         app.Lifetime.ApplicationStarted.Register(() => File.SetUnixFileMode(app.Services.GetRequiredService<ApplianceOptions>().SocketPath, OwnerAndGroup));
     }
 

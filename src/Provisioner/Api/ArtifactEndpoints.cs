@@ -14,6 +14,10 @@ internal static class ArtifactEndpoints
 
     private static readonly Shape<EvictRequest> EvictBody = DeclareEvict();
 
+    public static IReadOnlyList<FieldDescription> WarmFields => WarmBody.Fields;
+
+    public static IReadOnlyList<FieldDescription> EvictFields => EvictBody.Fields;
+
     public static void MapArtifacts(this IEndpointRouteBuilder api)
     {
         api.MapGet("/artifacts", (ArtifactCache cache) => Json.Answer(List(cache)));

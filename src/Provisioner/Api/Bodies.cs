@@ -7,10 +7,16 @@ namespace Provisioner.Api;
 /// <summary>Reads request bodies: YAML, and JSON because that is YAML, too. Every mistake is named with its line.</summary>
 internal static class Bodies
 {
-    public static async Task<string> TextAsync(HttpContext context)
+    /// <summary>The longest list of paths is shorter.</summary>
+    private const int MaximumRequest = 2 * 1024 * 1024;
+
+    /// <summary>A text of documents.</summary>
+    public static Task<string> TextAsync(HttpContext context) => TextAsync(context, Caller.IsLocal(context) ? 4L * YamlText.MaximumLength : YamlText.MaximumLength);
+
+    private static async Task<string> TextAsync(HttpContext context, long maximum)
     {
         if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } size)
-            size.MaxRequestBodySize = 4L * YamlText.MaximumLength;
+            size.MaxRequestBodySize = maximum;
         using var reader = new StreamReader(context.Request.Body, new UTF8Encoding(false, throwOnInvalidBytes: true), detectEncodingFromByteOrderMarks: false);
         try
         {
@@ -25,7 +31,8 @@ internal static class Bodies
     /// <summary>Reads one mapping of that shape; an empty body is an empty mapping.</summary>
     public static async Task<T> ReadAsync<T>(HttpContext context, Shape<T> shape)
     {
-        var text = await TextAsync(context);
+        // Of those who have not signed in, what the server takes by itself is enough.
+        var text = await TextAsync(context, context.User.Identity?.IsAuthenticated == true || Caller.IsLocal(context) ? MaximumRequest : 16 * 1024);
         if (string.IsNullOrWhiteSpace(text))
             text = "{}";
         var reading = new Reading();

@@ -47,6 +47,14 @@ internal static class CertificateEndpoints
     private static readonly Shape<RetireBody> RetireShape = Retire();
     private static readonly Shape<TokenBody> TokenShape = Token();
 
+    public static IReadOnlyList<FieldDescription> RotateFields => RotateShape.Fields;
+
+    public static IReadOnlyList<FieldDescription> RevokeFields => RevokeShape.Fields;
+
+    public static IReadOnlyList<FieldDescription> RetireFields => RetireShape.Fields;
+
+    public static IReadOnlyList<FieldDescription> TokenFields => TokenShape.Fields;
+
     public static void MapCertificates(this IEndpointRouteBuilder api)
     {
         api.MapGet("/authorities", (CurrentState state, RevocationLists lists, TimeProvider time) =>
@@ -73,9 +81,9 @@ internal static class CertificateEndpoints
             return list is not null ? Results.Text(list.Pem, "application/x-pem-file")
                 : throw new ChangeRefusedException(RefusalKind.NotFound, authority is null ? "There is no authority yet, and no revocation list." : $"There is no revocation list of an authority '{Reading.Shorten(authority)}'.");
         });
-        api.MapGet("/certificates", (CurrentState state, TimeProvider time) =>
-            Json.Answer(Json.List(state.Snapshot.Certificates.Values.Where(c => c.Purpose == CertificatePurpose.Host)
-                .OrderBy(c => c.Host, StringComparer.Ordinal).ThenByDescending(c => c.IssuedAt).Select(c => Json.Of(c, state.Snapshot, time.GetUtcNow())))));
+        api.MapGet("/certificates", (HttpContext context, CurrentState state, TimeProvider time) =>
+            Selection.Answer(context, state.Snapshot.Certificates.Values.Where(c => c.Purpose == CertificatePurpose.Host)
+                .OrderBy(c => c.Host, StringComparer.Ordinal).ThenByDescending(c => c.IssuedAt).Select(c => Json.Of(c, state.Snapshot, time.GetUtcNow())), c => c["serial"]!.ToString()));
         api.MapGet("/certificates/{which}", (string which, CurrentState state, TimeProvider time) => Json.Answer(Certificates(which, state.Snapshot, time.GetUtcNow())));
         api.MapPost("/certificates/{which}/revoke", async (string which, HttpContext context, StateWriter writer, RevocationLists lists, CurrentState state, TimeProvider time) =>
         {
@@ -102,8 +110,8 @@ internal static class CertificateEndpoints
                 ["enrolOnly"] = installation.EnrolOnly,
             });
         });
-        api.MapGet("/alerts", (CurrentState state, bool all = false) =>
-            Json.Answer(Json.List(state.Snapshot.Alerts.Values.Where(a => all || a.DismissedAt is null).OrderByDescending(a => a.Severity).ThenByDescending(a => a.LastAt).Select(Json.Of))));
+        api.MapGet("/alerts", (HttpContext context, CurrentState state, bool all = false) =>
+            Selection.Answer(context, state.Snapshot.Alerts.Values.Where(a => all || a.DismissedAt is null).OrderByDescending(a => a.Severity).ThenByDescending(a => a.LastAt).Select(Json.Of), a => a["id"]!.ToString()));
         api.MapGet("/alerts/{id}", (string id, CurrentState state) =>
             state.Snapshot.Alerts.TryGetValue(id, out var alert) ? Json.Answer(Json.Of(alert))
                 : throw new ChangeRefusedException(RefusalKind.NotFound, $"There is no alert '{Reading.Shorten(id)}'."));

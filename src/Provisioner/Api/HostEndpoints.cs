@@ -30,6 +30,10 @@ internal static class HostEndpoints
     private static readonly Shape<ProvisionBody> ProvisionShape = Provision();
     private static readonly Shape<AdoptBody> AdoptShape = Adopt();
 
+    public static IReadOnlyList<FieldDescription> ProvisionFields => ProvisionShape.Fields;
+
+    public static IReadOnlyList<FieldDescription> AdoptFields => AdoptShape.Fields;
+
     public static void MapHosts(this IEndpointRouteBuilder api)
     {
         api.MapPost("/hosts/{name}/provision", async (string name, HttpContext context, StateWriter writer, CurrentState state, ArtifactOptions artifacts) =>

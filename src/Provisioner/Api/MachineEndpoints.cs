@@ -14,6 +14,8 @@ internal static class MachineEndpoints
 
     private static readonly Shape<ShutDownBody> ShutDownShape = ShutDown();
 
+    public static IReadOnlyList<FieldDescription> ShutDownFields => ShutDownShape.Fields;
+
     public static void MapMachine(this IEndpointRouteBuilder api)
     {
         Map("reboot", off: false);

@@ -14,8 +14,8 @@ internal static class NodeEndpoints
 
     public static void MapNodes(this IEndpointRouteBuilder api)
     {
-        api.MapGet("/nodes", (CurrentState state, NodeTracking tracking, AddressBook addresses, TimeProvider time) =>
-            Json.Answer(Json.List(All(state.Snapshot, tracking, addresses, time.GetUtcNow()))));
+        api.MapGet("/nodes", (HttpContext context, CurrentState state, NodeTracking tracking, AddressBook addresses, TimeProvider time) =>
+            Selection.Answer(context, All(state.Snapshot, tracking, addresses, time.GetUtcNow()), n => $"{n["cluster"]}/{n["name"]}"));
         api.MapGet("/nodes/{name}", (string name, CurrentState state, NodeTracking tracking, AddressBook addresses, TimeProvider time) =>
         {
             var found = All(state.Snapshot, tracking, addresses, time.GetUtcNow()).Where(n => n["name"]?.GetValue<string>() == name || n["host"]?.GetValue<string>() == name).ToList();

@@ -46,10 +46,13 @@ internal static partial class Problems
         }
     }
 
+    /// <summary>A refusal that an endpoint gives itself.</summary>
+    public static IResult Answer(int status, string detail) => Results.Text(new Problem(status, detail, []).ToJson().ToJsonString(Json.Options), Problem.ContentType, statusCode: status);
+
     private static Problem Describe(Exception exception) => exception switch
     {
         ChangeRefusedException refused => new(
-            refused.Kind switch { RefusalKind.NotFound => 404, RefusalKind.Conflict => 409, _ => 422 },
+            refused.Kind switch { RefusalKind.NotFound => 404, RefusalKind.Conflict => 409, RefusalKind.Outdated => 412, RefusalKind.Forbidden => 403, _ => 422 },
             refused.Mistakes.Count == 1 ? Sentence(refused.Mistakes[0]) : $"{refused.Mistakes.Count} mistakes; nothing was changed.",
             refused.Mistakes),
         TemplateException template => new(422, template.Message, []),
@@ -73,10 +76,12 @@ internal static partial class Problems
     /// </summary>
     private static async Task DrainAsync(HttpContext context)
     {
-        if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } size)
+        // Of those who come over the network not more than they may send at all.
+        var isLocal = Caller.IsLocal(context);
+        if (isLocal && context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } size)
             size.MaxRequestBodySize = null;
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
-        limit.CancelAfter(TimeSpan.FromSeconds(30));
+        limit.CancelAfter(isLocal ? TimeSpan.FromSeconds(30) : TimeSpan.FromSeconds(5));
         try
         {
             var buffer = new byte[128 * 1024];
@@ -108,12 +113,17 @@ internal sealed record Problem(int Status, string Detail, IReadOnlyList<Mistake>
     private string Title => Status switch
     {
         400 => "Bad request",
+        401 => "Not signed in",
+        403 => "Not allowed",
         404 => "Not found",
         405 => "Method not allowed",
         409 => "Conflict",
+        412 => "Changed meanwhile",
         413 => "Too large",
         415 => "Unsupported media type",
+        421 => "Misdirected",
         422 => "Refused",
+        429 => "Too many requests",
         502 => "Bad gateway",
         503 => "Storage failed",
         507 => "Disk full",
@@ -127,7 +137,7 @@ internal sealed record Problem(int Status, string Detail, IReadOnlyList<Mistake>
         return response.WriteAsync(ToJson().ToJsonString(Json.Options));
     }
 
-    private JsonObject ToJson() => new()
+    public JsonObject ToJson() => new()
     {
         ["type"] = "about:blank",
         ["title"] = Title,

@@ -10,8 +10,8 @@ internal static class RecordEndpoints
 {
     public static void MapRecords(this IEndpointRouteBuilder api)
     {
-        api.MapGet("/discovered", (CurrentState state) =>
-            Json.Answer(Json.List(state.Snapshot.Discovered.Values.OrderByDescending(d => d.LastSeen).Select(Json.Of))));
+        api.MapGet("/discovered", (HttpContext context, CurrentState state) =>
+            Selection.Answer(context, state.Snapshot.Discovered.Values.OrderByDescending(d => d.LastSeen).Select(Json.Of), d => d["macAddress"]!.ToString()));
         api.MapGet("/discovered/{mac}", (string mac, CurrentState state) =>
         {
             var address = HostEndpoints.MacOf(mac);
@@ -21,8 +21,8 @@ internal static class RecordEndpoints
                 ? Json.Answer(Json.Of(discovered))
                 : throw new ChangeRefusedException(RefusalKind.NotFound, $"{address} has not asked for anything yet.");
         });
-        api.MapGet("/installations", (CurrentState state, TimeProvider time) =>
-            Json.Answer(Json.List(state.Snapshot.Installations.Values.OrderByDescending(i => i.OpenedAt).Select(i => Json.Of(i, time.GetUtcNow())))));
+        api.MapGet("/installations", (HttpContext context, CurrentState state, TimeProvider time) =>
+            Selection.Answer(context, state.Snapshot.Installations.Values.OrderByDescending(i => i.OpenedAt).Select(i => Json.Of(i, time.GetUtcNow())), i => i["id"]!.ToString()));
         api.MapGet("/installations/{host}", (string host, IStore store, CurrentState state, TimeProvider time) =>
         {
             var found = store.LoadInstallations(host);
@@ -31,11 +31,11 @@ internal static class RecordEndpoints
             return Json.Answer(Json.List(found.Select(i => Json.Of(i, time.GetUtcNow()))));
         });
         // Of all hosts, what needs somebody; of one, everything.
-        api.MapGet("/findings", (CurrentState state) => Json.Answer(Json.List(
+        api.MapGet("/findings", (HttpContext context, CurrentState state) => Selection.Answer(context,
             from findings in state.Snapshot.Findings.Values.OrderBy(f => f.Host, StringComparer.Ordinal)
             from finding in findings.Findings
             where finding.Verdict is Verdict.Fail or Verdict.Warn
-            select Json.Of(finding, findings))));
+            select Json.Of(finding, findings), finding => $"{finding["host"]}/{finding["code"]}"));
         api.MapGet("/findings/{host}", (string host, CurrentState state) =>
         {
             _ = ResourceEndpoints.Find(ResourceKind.Host, host, state.Snapshot);
@@ -43,7 +43,7 @@ internal static class RecordEndpoints
             return Json.Answer(Json.List(state.Snapshot.Findings.GetValueOrDefault(host) is { } findings
                 ? findings.Findings.OrderBy(f => f.Verdict switch { Verdict.Fail => 0, Verdict.Warn => 1, Verdict.Pass => 2, _ => 3 }).Select(f => Json.Of(f, findings)) : []));
         });
-        api.MapGet("/leases", (IStore store) => Json.Answer(Json.List(store.LoadLeases().OrderBy(l => l.Address).Select(Json.Of))));
+        api.MapGet("/leases", (HttpContext context, IStore store) => Selection.Answer(context, store.LoadLeases().OrderBy(l => l.Address).Select(Json.Of), l => l["address"]!.ToString()));
         api.MapGet("/leases/{address}", (string address, IStore store) =>
             Ipv4Address.TryParse(address, out var wanted) && store.LoadLeases().FirstOrDefault(l => l.Address == wanted) is { } lease
                 ? Json.Answer(Json.Of(lease))

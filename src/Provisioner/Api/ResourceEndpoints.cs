@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Provisioner.Auth;
 using Provisioner.Clusters;
 using Provisioner.Events;
 using Provisioner.Hosts;
@@ -17,12 +18,19 @@ internal static class ResourceEndpoints
         api.MapPost("/apply", ApplyAsync);
         foreach (var kind in ResourceKind.All)
         {
-            api.MapGet($"/{kind.Plural}", (CurrentState state, EventLog events, NodeTracking tracking, TimeProvider time) =>
-                Json.Answer(Json.List(state.Snapshot.All(kind.Name).Select(resource => Write(resource, state.Snapshot, events, tracking, time)))));
-            api.MapGet($"/{kind.Plural}/{{name}}", (string name, CurrentState state, EventLog events, NodeTracking tracking, TimeProvider time) =>
-                Json.Answer(Write(Find(kind, name, state.Snapshot), state.Snapshot, events, tracking, time)));
-            api.MapDelete($"/{kind.Plural}/{{name}}", (string name, HttpContext context, StateWriter writer, CurrentState state, ImageStore images) =>
-                DeleteAsync(kind, name, context, writer, state, images));
+            api.MapGet($"/{kind.Plural}", (HttpContext context, CurrentState state, EventLog events, NodeTracking tracking, TimeProvider time) =>
+                Selection.Answer(context, state.Snapshot.All(kind.Name).Select(resource => Write(resource, context, state.Snapshot, events, tracking, time)),
+                    resource => resource["metadata"]!["name"]!.ToString(), isSorted: true));
+            api.MapGet($"/{kind.Plural}/{{name}}", (string name, HttpContext context, CurrentState state, EventLog events, NodeTracking tracking, TimeProvider time) =>
+            {
+                var found = Find(kind, name, state.Snapshot);
+                Versions.Show(context, found);
+                return Json.Answer(Write(found, context, state.Snapshot, events, tracking, time));
+            });
+            api.MapPut($"/{kind.Plural}/{{name}}", (string name, HttpContext context, StateWriter writer, CurrentState state, TimeProvider time, bool dryRun = false) =>
+                PutAsync(kind, name, context, writer, state, time, dryRun));
+            api.MapDelete($"/{kind.Plural}/{{name}}", (string name, HttpContext context, StateWriter writer, CurrentState state, ImageStore images, TimeProvider time, bool dryRun = false) =>
+                DeleteAsync(kind, name, context, writer, state, images, time, dryRun));
         }
     }
 
@@ -35,11 +43,10 @@ internal static class ResourceEndpoints
         var read = ResourceReader.Read(await Bodies.TextAsync(context));
         if (read.Mistakes.Count > 0)
             throw new ChangeRefusedException(RefusalKind.Invalid, read.Mistakes);
+        foreach (var kind in read.Documents.Select(d => d.Resource.Kind).Distinct())
+            Caller.Require(context, AccessRules.RoleToChange(kind), $"apply a {kind}");
         var actor = Caller.Name(context);
-        // A dry run is the same change on an editor that is thrown away.
-        var outcomes = dryRun
-            ? ResourceChanges.Apply(new StateEditor(state.Snapshot, time.GetUtcNow()), read.Documents, actor)
-            : await writer.ChangeAsync(editor => ResourceChanges.Apply(editor, read.Documents, actor), context.RequestAborted);
+        var outcomes = await ChangeAsync(editor => ResourceChanges.Apply(editor, read.Documents, actor), writer, state, time, dryRun, context.RequestAborted);
         return Json.Answer(new JsonObject
         {
             ["dryRun"] = dryRun,
@@ -52,20 +59,56 @@ internal static class ResourceEndpoints
         });
     }
 
+    /// <summary>One document, at the address it belongs to. What it does not say is as if it was never said.</summary>
+    private static async Task<IResult> PutAsync(ResourceKind kind, string name, HttpContext context, StateWriter writer, CurrentState state, TimeProvider time, bool dryRun)
+    {
+        var read = ResourceReader.Read(await Bodies.TextAsync(context));
+        if (read.Mistakes.Count > 0)
+            throw new ChangeRefusedException(RefusalKind.Invalid, read.Mistakes);
+        if (read.Documents is not [var document])
+            throw new ChangeRefusedException(RefusalKind.Invalid, $"There are {read.Documents.Count} documents in the body; one belongs here. POST /api/v1/apply takes many.");
+        if (document.Resource.Kind != kind.Name)
+            throw new ChangeRefusedException(RefusalKind.Invalid, [document.MistakeAt("kind", $"is not what this address is for", document.Resource.Kind, kind.Name)]);
+        if (document.Resource.Metadata.Name != name)
+            throw new ChangeRefusedException(RefusalKind.Invalid, [document.MistakeAt("metadata.name", "is not the name in the address", document.Resource.Metadata.Name, name)]);
+        var actor = Caller.Name(context);
+        var outcome = await ChangeAsync(editor =>
+        {
+            Versions.Require(context, editor.Snapshot.Find(kind.Name, name));
+            var result = ResourceChanges.Apply(editor, [document], actor)[0].Result;
+            return (Result: result, Stored: editor.Snapshot.Find(kind.Name, name)!);
+        }, writer, state, time, dryRun, context.RequestAborted);
+        if (!dryRun)
+            Versions.Show(context, outcome.Stored);
+        return Json.Answer(Shown(ResourceWriter.ToJson(outcome.Stored), context), outcome.Result == ApplyResult.Created && !dryRun ? StatusCodes.Status201Created : StatusCodes.Status200OK);
+    }
+
     private static async Task<IResult> DeleteAsync(
-        ResourceKind kind, string name, HttpContext context, StateWriter writer, CurrentState state, ImageStore images)
+        ResourceKind kind, string name, HttpContext context, StateWriter writer, CurrentState state, ImageStore images, TimeProvider time, bool dryRun)
     {
         _ = Find(kind, name, state.Snapshot);
         var actor = Caller.Name(context);
-        var deleted = await writer.ChangeAsync(editor => ResourceChanges.Delete(editor, kind.Name, name, actor), context.RequestAborted);
-        if (deleted is Image)
+        var deleted = await ChangeAsync(editor =>
+        {
+            Versions.Require(context, editor.Snapshot.Find(kind.Name, name));
+            return ResourceChanges.Delete(editor, kind.Name, name, actor);
+        }, writer, state, time, dryRun, context.RequestAborted);
+        if (deleted is Image && !dryRun)
             await images.RemoveDeletedAsync(name, state, CancellationToken.None);
-        return Json.Answer(new JsonObject { ["kind"] = kind.Name, ["name"] = name, ["result"] = "deleted" });
+        return Json.Answer(new JsonObject { ["kind"] = kind.Name, ["name"] = name, ["result"] = "deleted", ["dryRun"] = dryRun });
     }
 
-    private static JsonObject Write(IResource resource, Snapshot snapshot, EventLog events, NodeTracking tracking, TimeProvider time)
+    // A dry run is the same change on an editor that is thrown away.
+    private static Task<T> ChangeAsync<T>(Func<StateEditor, T> change, StateWriter writer, CurrentState state, TimeProvider time, bool dryRun, CancellationToken ct) =>
+        dryRun ? Task.FromResult(change(new StateEditor(state.Snapshot, time.GetUtcNow()))) : writer.ChangeAsync(change, ct);
+
+    /// <summary>Hashes of passwords are for those alone who may set them.</summary>
+    private static JsonObject Shown(JsonObject resource, HttpContext context) =>
+        Caller.IsLocal(context) || Identities.RoleOf(context.User) == Role.Admin ? resource : SecretKeys.LeaveOut(resource);
+
+    private static JsonObject Write(IResource resource, HttpContext context, Snapshot snapshot, EventLog events, NodeTracking tracking, TimeProvider time)
     {
-        var json = ResourceWriter.ToJson(resource);
+        var json = Shown(ResourceWriter.ToJson(resource), context);
         if (resource is Host host)
         {
             var now = time.GetUtcNow();

@@ -11,6 +11,8 @@ internal static class UpgradeEndpoints
 {
     private static readonly Shape<UpgradeRequest> Request = Declare();
 
+    public static IReadOnlyList<FieldDescription> RequestFields => Request.Fields;
+
     public static void MapUpgrades(this IEndpointRouteBuilder api)
     {
         api.MapGet("/upgrades", (CurrentState state) => Json.Answer(Json.List(state.Snapshot.Rollouts.Values.OrderByDescending(r => r.StartedAt).Select(Of))));

@@ -1,5 +1,6 @@
 using Provisioner.Appliance.Machine;
 using Provisioner.Artifacts;
+using Provisioner.Auth;
 using Provisioner.Aws;
 using Provisioner.Backup;
 using Provisioner.Certificates;
@@ -46,8 +47,9 @@ internal static class ApplianceConfiguration
         shape.Default("tftp", Tftp(), o => o.Tftp, (o, v) => o with { Tftp = v }, "The boot plane over TFTP.");
         shape.Default("dhcp", Dhcp(), o => o.Dhcp, (o, v) => o with { Dhcp = v }, "DHCP's ports; whether it answers is said by each Network.");
         shape.Default("syslog", Syslog(), o => o.Syslog, (o, v) => o with { Syslog = v }, "What installers say by syslog.");
-        shape.Default("secure", CertificateFields.Secure, o => o.Secure, (o, v) => o with { Secure = v }, "The secure plane: HTTPS for hosts.");
+        shape.Default("secure", CertificateFields.Secure, o => o.Secure, (o, v) => o with { Secure = v }, "The secure plane: HTTPS for hosts, people and programs.");
         shape.Default("ca", CertificateFields.Ca, o => o.Ca, (o, v) => o with { Ca = v }, "The authority that signs hosts' certificates.");
+        shape.Default("access", AccessFields.Access, o => o.Access, (o, v) => o with { Access = v }, "How people and programs are let in.");
         shape.Default("aws", AwsFields.Aws, o => o.Aws, (o, v) => o with { Aws = v }, "AWS, and the appliance's own credentials there.");
         shape.Optional("loaders", new ListKind<string>(path), o => o.Loaders, (o, v) => o with { Loaders = v }, "Directories of boot loaders.");
         shape.Default("artifacts", ArtifactFields.Artifacts, o => o.Artifacts, (o, v) => o with { Artifacts = v }, "The artifact cache.");

@@ -4,6 +4,7 @@ using Provisioner.Api;
 using Provisioner.Appliance.Machine;
 using Provisioner.Appliance.Systemd;
 using Provisioner.Artifacts;
+using Provisioner.Auth;
 using Provisioner.Aws;
 using Provisioner.Backup;
 using Provisioner.Boot;
@@ -55,6 +56,7 @@ internal static class ApplianceHost
             .AddStorage(options.DataDirectory, new StoreLimits { Events = options.Events.Retention })
             .AddMachine(options.Machine, options.Bus, options.Ca.AllowUnsynchronisedClock)
             .AddCertificates(options.Ca, options.Secure, options.DataDirectory)
+            .AddAccess(options.Access)
             .AddAws(options.Aws)
             .AddSeeds(options.DataDirectory)
             .AddProgress(options.Syslog, options.DataDirectory)

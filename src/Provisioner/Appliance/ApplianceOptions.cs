@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using Provisioner.Appliance.Bus;
 using Provisioner.Appliance.Machine;
 using Provisioner.Artifacts;
+using Provisioner.Auth;
 using Provisioner.Aws;
 using Provisioner.Backup;
 using Provisioner.Certificates;
@@ -34,6 +35,9 @@ public sealed record ApplianceOptions
 
     /// <summary>The authority that signs them.</summary>
     public CertificateOptions Ca { get; init; } = new();
+
+    /// <summary>How people and programs are let in.</summary>
+    public AccessOptions Access { get; init; } = new();
 
     /// <summary>AWS, and the appliance's own credentials there.</summary>
     public AwsOptions Aws { get; init; } = new();

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
 using System.Text;
+using Provisioner.Auth;
 using Provisioner.Resources;
 
 namespace Provisioner.Appliance;
@@ -79,6 +80,8 @@ internal static partial class Serve
         }
         if (!Privileges.MayUseLowPorts)
             Log.HighPorts(logger);
+        if (app.Services.GetRequiredService<SetupLink>().Create() is { } link)
+            Log.SetUp(logger, link);
         Log.Ready(logger, ApplianceStatus.Version, took.TotalSeconds);
     }
 
@@ -109,6 +112,9 @@ internal static partial class Serve
 
         [LoggerMessage(1004, LogLevel.Information, "without CAP_NET_BIND_SERVICE high ports are used: real firmware asks on 67, 69 and 4011")]
         public static partial void HighPorts(ILogger logger);
+
+        [LoggerMessage(1006, LogLevel.Information, "setup   {Link} (once, for the first admin; 'provisioner setup' prints another)")]
+        public static partial void SetUp(ILogger logger, string link);
 
         [LoggerMessage(1005, LogLevel.Information, "provisioner {Version} is ready after {Seconds:0.00} s")]
         public static partial void Ready(ILogger logger, string version, double seconds);

@@ -34,6 +34,8 @@ internal static class BackupEndpoints
 
     private static readonly Shape<Wish> Shape = Declare();
 
+    public static IReadOnlyList<FieldDescription> Fields => Shape.Fields;
+
     public static void MapBackup(this IEndpointRouteBuilder api)
     {
         api.MapPost("/backup", SendAsync);

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Provisioner.Appliance;
 using Provisioner.Certificates.Est;
 
 namespace Provisioner.Certificates;
@@ -25,6 +26,7 @@ internal static class CertificateServices
             .AddHostedService(provider => provider.GetRequiredService<CertificateWatch>())
             .AddSingleton<EstEndpoints>()
             .AddSingleton<SelfEndpoints>()
+            .AddSingleton(new ApplianceServices(services))
             .AddSingleton<SecureServer>()
             .AddHostedService(provider => provider.GetRequiredService<SecureServer>());
         return services;

@@ -25,6 +25,9 @@ internal sealed class ServerIdentity(CurrentState state, StateWriter writer, Cer
     /// <summary>Null until there is an authority. Never waits.</summary>
     public SslStreamCertificateContext? Context => Volatile.Read(ref shown)?.Context;
 
+    /// <summary>The names and addresses it is for, the best known first; none until there is an authority.</summary>
+    public IReadOnlyList<string> Names => Volatile.Read(ref shown)?.Names ?? [];
+
     /// <summary>Makes the certificate, or another when the present one no longer fits.</summary>
     /// <exception cref="StoreException">It could not be stored, and is not shown.</exception>
     public async Task RefreshAsync(CancellationToken ct)
@@ -39,7 +42,7 @@ internal sealed class ServerIdentity(CurrentState state, StateWriter writer, Cer
             // Made by a clock that was set back, another would be over for every host whose clock is right.
             if (shown is not null && snapshot.LastIssuedAt - CertificateOptions.Backdating > time.GetUtcNow())
                 return;
-            var (now, names) = (time.GetUtcNow(), Names(snapshot));
+            var (now, names) = (time.GetUtcNow(), NamesIn(snapshot));
             if (shown is { } present && present.Authority.AsSpan().SequenceEqual(signed.Der) && present.Names.SequenceEqual(names, StringComparer.Ordinal) && !snapshot.Revoked.Contains(present.Serial) && !present.IsDueAt(now))
                 return;
             await ShowAsync(signed, names, now, ct);
@@ -83,7 +86,7 @@ internal sealed class ServerIdentity(CurrentState state, StateWriter writer, Cer
     }
 
     /// <summary>What hosts may call the appliance: what the configuration says, this machine's name and addresses, those Networks advertise.</summary>
-    private List<string> Names(Snapshot snapshot)
+    private List<string> NamesIn(Snapshot snapshot)
     {
         var names = new List<string>(options.Names);
         // The name of a machine is whatever somebody typed; only a DNS name can stand in a certificate.

@@ -1,5 +1,5 @@
-using System.Collections.Concurrent;
 using System.Net;
+using Provisioner.Auth;
 
 namespace Provisioner.Certificates;
 
@@ -21,62 +21,19 @@ internal sealed class TokenGuard(TimeProvider time)
     /// <summary>Wrong tokens in a row for one Installation.</summary>
     public const int InstallationBurst = 30;
 
-    /// <summary>Anybody can make up Installations, and a network has only so many addresses.</summary>
-    private const int Capacity = 8192;
-
     /// <summary>One more is allowed after so long.</summary>
     private static readonly TimeSpan Refill = TimeSpan.FromSeconds(6);
 
-    private readonly ConcurrentDictionary<IPAddress, Bucket> addresses = [];
-    private readonly ConcurrentDictionary<string, Bucket> installations = new(StringComparer.Ordinal);
+    private readonly Throttle<IPAddress> addresses = new(time, AddressBurst, Refill);
+    private readonly Throttle<string> installations = new(time, InstallationBurst, Refill);
 
     /// <summary>Counts one wrong token.</summary>
     public TokenVerdict Wrong(IPAddress address, string? installation)
     {
-        var wait = Take(addresses, address, AddressBurst);
+        var wait = addresses.Take(address);
         // A made-up Installation is counted for its address alone.
-        if (installation is not null && Take(installations, installation, InstallationBurst) is { } other && (wait is null || other > wait))
+        if (installation is not null && installations.Take(installation) is { } other && (wait is null || other > wait))
             wait = other;
         return new(wait is null, wait);
-    }
-
-    private TimeSpan? Take<TKey>(ConcurrentDictionary<TKey, Bucket> buckets, TKey key, int burst) where TKey : notnull
-    {
-        if (buckets.Count >= Capacity)
-            Forget(buckets);
-        return buckets.GetOrAdd(key, static (_, made) => new Bucket(made.burst, made.now), (burst, now: time.GetTimestamp())).Take(time, burst);
-    }
-
-    // Those that have been quiet long enough to be full again; under a flood from everywhere, all.
-    private void Forget<TKey>(ConcurrentDictionary<TKey, Bucket> buckets) where TKey : notnull
-    {
-        foreach (var (key, bucket) in buckets)
-        {
-            if (time.GetElapsedTime(bucket.LastTaken) > Refill * InstallationBurst)
-                buckets.TryRemove(key, out _);
-        }
-        if (buckets.Count >= Capacity)
-            buckets.Clear();
-    }
-
-    private sealed class Bucket(double tokens, long now)
-    {
-        private readonly Lock gate = new();
-        private double tokens = tokens;
-
-        public long LastTaken { get; private set; } = now;
-
-        public TimeSpan? Take(TimeProvider time, int burst)
-        {
-            lock (gate)
-            {
-                tokens = Math.Min(burst, tokens + time.GetElapsedTime(LastTaken) / Refill);
-                LastTaken = time.GetTimestamp();
-                if (tokens < 1)
-                    return Refill * (1 - tokens);
-                tokens--;
-                return null;
-            }
-        }
     }
 }

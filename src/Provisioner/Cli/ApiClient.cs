@@ -8,15 +8,24 @@ using System.Text.Json.Nodes;
 
 namespace Provisioner.Cli;
 
-/// <summary>The API as the command line uses it, over the unix socket. What the service refuses becomes a <see cref="CommandFailedException"/>.</summary>
+/// <summary>
+/// The API as the command line uses it, over the unix socket or from elsewhere by HTTPS. What the service refuses becomes a <see cref="CommandFailedException"/>.
+/// </summary>
 internal sealed class ApiClient : IDisposable
 {
-    private readonly string socketPath;
+    private readonly Func<Exception, string> explain;
     private readonly HttpClient http;
+
+    /// <summary>By the appliance's secure plane, with a token.</summary>
+    public ApiClient(RemoteServer server)
+    {
+        explain = server.Explain;
+        http = server.CreateClient();
+    }
 
     public ApiClient(string socketPath)
     {
-        this.socketPath = socketPath;
+        explain = cause => ExplainSocket(cause, socketPath);
         http = new HttpClient(new SocketsHttpHandler
         {
             ConnectCallback = async (_, cancellation) =>
@@ -56,7 +65,7 @@ internal sealed class ApiClient : IDisposable
         await PostAsync(path, new StringContent(body.ToJsonString(), Encoding.UTF8, "application/json"), cancellation);
 
     public async Task<JsonObject> DeleteAsync(string path, CancellationToken cancellation) =>
-        Parse(await SendAsync(HttpMethod.Delete, path, null, cancellation));
+        Parse(await SendAsync(HttpMethod.Delete, path, null, cancellation) is { Length: > 0 } text ? text : "{}");
 
     /// <summary>The items of a list.</summary>
     public async Task<IReadOnlyList<JsonObject>> ListAsync(string path, CancellationToken cancellation) =>
@@ -108,18 +117,17 @@ internal sealed class ApiClient : IDisposable
         }
         catch (HttpRequestException exception)
         {
-            throw new CommandFailedException(Explain(exception));
+            throw new CommandFailedException(exception.GetBaseException() is CommandFailedException failed ? failed.Message : explain(exception.GetBaseException()));
         }
     }
 
-    private string Explain(HttpRequestException exception) => exception.GetBaseException() switch
+    private static string ExplainSocket(Exception cause, string socketPath) => cause switch
     {
-        CommandFailedException failed => failed.Message,
         SocketException { SocketErrorCode: SocketError.AccessDenied } =>
             $"you may not open the service's socket '{socketPath}'. Use sudo, or become a member of its group.",
         SocketException refused when refused.SocketErrorCode is SocketError.ConnectionRefused || !File.Exists(socketPath) =>
             $"the service is not running: nobody answers on '{socketPath}'. Start it with 'systemctl start provisioner' or 'provisioner serve'; if it runs with another data directory, name its socket with --socket PATH.",
-        var cause => $"the connection to the service broke: {cause.Message} Its log says why.",
+        _ => $"the connection to the service broke: {cause.Message} Its log says why.",
     };
 
     private static JsonObject Parse(string text) =>

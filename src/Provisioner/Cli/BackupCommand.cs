@@ -55,7 +55,7 @@ internal static class BackupCommand
             if (parsed.GetValue(recipients) is { Length: > 0 } keys)
                 wish["recipients"] = new JsonArray([.. keys.Select(k => (JsonNode)k)]);
             else
-                wish["passphrase"] = parsed.GetValue(passphrase) is { } from ? ReadPassphrase(from) : AskTwice(screen);
+                wish["passphrase"] = parsed.GetValue(passphrase) is { } from ? ReadPassphrase(from) : screen.AskNewSecret("Passphrase for the backup");
             var path = parsed.GetValue(file)!;
             var verdict = path == "-" ? await ReceiveAsync(api, wish, Console.OpenStandardOutput(), cancellation) : await WriteAsync(api, wish, path, cancellation);
             if (path != "-")
@@ -80,13 +80,6 @@ internal static class BackupCommand
         {
             throw new CommandFailedException(e.Message);
         }
-    }
-
-    private static string AskTwice(Screen screen)
-    {
-        var passphrase = screen.AskSecret("Passphrase for the backup");
-        // What was piped in was not mistyped.
-        return !screen.Asks || screen.AskSecret("Once more") == passphrase ? passphrase : throw new CommandFailedException("the two are not the same: nothing was written.");
     }
 
     private static async Task<JsonObject> WriteAsync(ApiClient api, JsonObject wish, string path, CancellationToken cancellation)

@@ -6,7 +6,7 @@ using Provisioner.Resources;
 
 namespace Provisioner.Cli;
 
-/// <summary><c>token</c>, <c>retire</c>, <c>dismiss</c>.</summary>
+/// <summary><c>token HOST</c>, <c>retire</c>, <c>dismiss</c>.</summary>
 internal static class CertificateCommands
 {
     public static IEnumerable<Command> Create(Screen screen, Func<ParseResult, ApiClient> connect) =>
@@ -17,12 +17,15 @@ internal static class CertificateCommands
         var host = new Argument<string>("HOST") { Description = "The host that is to enrol." };
         var window = ResourceCommands.Duration("--window", "How long it is good when the host is not being built; 2h unless said otherwise.", "2h", Values.Duration.Expected);
         var output = ResourceCommands.Output("text", "json");
-        var command = new TeachingCommand("token", "Give out a one-time token, by which a host enrols by hand: one that was not built here, or whose certificate ended.",
+        var command = new TeachingCommand("token", "Give out a one-time token, by which a host enrols by hand: one that was not built here, or whose certificate ended. Below it: the tokens of programs.",
             "provisioner token web-1",
-            "provisioner token web-1 -o json | jq -r .token | ssh web-1 'umask 077; cat > /etc/provisioner/token'")
+            "provisioner token web-1 -o json | jq -r .token | ssh web-1 'umask 077; cat > /etc/provisioner/token'",
+            "provisioner token create ci --role operator --lifetime 30d")
         {
             host, window, output,
         };
+        foreach (var below in TokenCommands.Create(screen, connect))
+            command.Add(below);
         command.SetAction(async (parsed, cancellation) =>
         {
             using var api = connect(parsed);

@@ -55,10 +55,15 @@ internal static class CommandLine
             HelpName = "PATH",
             Recursive = true,
         };
-        Func<ParseResult, ApiClient> connect = parsed => new ApiClient(SocketPath.Find(parsed.GetValue(socket)));
+        var remote = new RemoteOptions();
+        Func<ParseResult, ApiClient> connect = parsed => remote.Read(parsed, socketSaid: parsed.GetValue(socket) is not null) is { } server ? new ApiClient(server) : new ApiClient(SocketPath.Find(parsed.GetValue(socket)));
         var root = new TeachingCommand.Root
         {
             socket,
+            remote.Server,
+            remote.Token,
+            remote.TokenFile,
+            remote.Ca,
             ServeCommand.Create(screen, socket),
         };
         foreach (var command in ResourceCommands.Create(screen, connect)
@@ -71,6 +76,8 @@ internal static class CommandLine
             .Append(ImageCommands.Create(screen, connect))
             .Append(CacheCommands.Create(screen, connect))
             .Append(AwsCommands.Create(screen, connect))
+            .Concat(PeopleCommands.Create(screen, connect))
+            .Append(AuditCommands.Create(screen, connect))
             .Append(StatusCommand.Create(screen, connect))
             .Append(MachineCommands.Create(screen, connect))
             .Append(BackupCommand.Create(screen, connect))

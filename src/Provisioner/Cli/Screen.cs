@@ -79,7 +79,7 @@ internal sealed class Screen
     public string AskSecret(string question)
     {
         if (!Asks)
-            return Input.ReadLine() is { Length: > 0 } line ? line : throw new CommandFailedException($"{question}: nobody can be asked, and standard input is empty. Name a file with --passphrase-file, or give the line on standard input.");
+            return Input.ReadLine() is { Length: > 0 } line ? line : throw new CommandFailedException($"{question}: nobody can be asked, and standard input is empty. Give it as a line on standard input.");
         Error.Write($"{question}: ");
         var typed = new System.Text.StringBuilder();
         while (Console.ReadKey(intercept: true) is { Key: not ConsoleKey.Enter } key)
@@ -91,6 +91,14 @@ internal sealed class Screen
         }
         Error.WriteLine();
         return typed.Length > 0 ? typed.ToString() : throw new CommandFailedException("nothing was typed.");
+    }
+
+    /// <summary>Asks for a new secret; twice, because it is not shown. What was piped in was not mistyped.</summary>
+    /// <exception cref="CommandFailedException">There is none, or the two differ.</exception>
+    public string AskNewSecret(string question)
+    {
+        var secret = AskSecret(question);
+        return !Asks || AskSecret("Once more") == secret ? secret : throw new CommandFailedException("the two are not the same: nothing was changed.");
     }
 
     public string Dim(string text) => Colours ? $"\e[2m{text}\e[0m" : text;

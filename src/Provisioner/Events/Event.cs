@@ -20,6 +20,9 @@ public enum EventSource
 
     /// <summary>What a cluster shows of its nodes.</summary>
     Cluster,
+
+    /// <summary>People and programs at the secure plane: who signed in, and who was refused.</summary>
+    Access,
 }
 
 public enum EventOutcome

@@ -45,6 +45,12 @@ public enum RefusalKind
 
     /// <summary>It contradicts what is there: a MAC address or name in use, a resource still referenced, another version (HTTP 409).</summary>
     Conflict,
+
+    /// <summary>It was made for a version that is no longer the stored one (HTTP 412).</summary>
+    Outdated,
+
+    /// <summary>Whoever asks may not do this (HTTP 403).</summary>
+    Forbidden,
 }
 
 /// <summary>A change was refused with these mistakes; nothing was written.</summary>

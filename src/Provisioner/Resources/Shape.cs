@@ -7,7 +7,11 @@ namespace Provisioner.Resources;
 /// <param name="Type">The JSON Schema type.</param>
 /// <param name="Expected">What is a right value.</param>
 /// <param name="Fields">The keys inside, for a mapping.</param>
-public sealed record FieldDescription(string Name, string Type, bool Required, string Description, string Expected, IReadOnlyList<FieldDescription> Fields);
+public sealed record FieldDescription(string Name, string Type, bool Required, string Description, string Expected, IReadOnlyList<FieldDescription> Fields)
+{
+    /// <summary>The JSON Schema type of an array's items; null for anything else.</summary>
+    public string? ItemType { get; init; }
+}
 
 /// <summary>One key of a mapping: how it is read into its owner and written from it.</summary>
 internal abstract class Field<TOwner>(string name, bool required)
@@ -144,7 +148,7 @@ internal sealed class Shape<T>(string name, Func<T> blank) : ValueKind<T>, IEnum
         string name, bool required, ValueKind<TValue> kind, Func<T, JsonNode?> write, Func<T, TValue, T> set, string description)
         : Field<T>(name, required)
     {
-        public override FieldDescription Describe() => new(Name, kind.JsonType, Required, description, kind.Expected, kind.Fields);
+        public override FieldDescription Describe() => new(Name, kind.JsonType, Required, description, kind.Expected, kind.Fields) { ItemType = kind.ItemType };
 
         public override T Read(T owner, TextNode node, string path, Reading reading) =>
             kind.TryRead(node, path, reading, out var value) ? set(owner, value) : owner;

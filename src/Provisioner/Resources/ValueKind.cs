@@ -15,6 +15,9 @@ internal abstract class ValueKind<T>
     /// <summary>The fields inside, for an object.</summary>
     public virtual IReadOnlyList<FieldDescription> Fields => [];
 
+    /// <summary>The JSON Schema type of the items, for an array.</summary>
+    public virtual string? ItemType => null;
+
     /// <returns>False when a mistake was reported.</returns>
     public abstract bool TryRead(TextNode node, string path, Reading reading, out T value);
 
@@ -77,6 +80,8 @@ internal sealed class ListKind<T>(ValueKind<T> item, int minimum = 0, int maximu
     public override string JsonType => "array";
 
     public override IReadOnlyList<FieldDescription> Fields => item.Fields;
+
+    public override string? ItemType => item.JsonType;
 
     public override bool TryRead(TextNode node, string path, Reading reading, out ImmutableArray<T> value)
     {

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Provisioner.Audit;
 using Provisioner.Events;
 using Provisioner.Hosts;
 using Provisioner.Networks;
@@ -53,8 +54,9 @@ public interface IStore : IDisposable
 /// <summary>One transaction.</summary>
 /// <param name="Revision">The snapshot's revision after it.</param>
 /// <param name="Writes">Records to put, or to remove where the value is null.</param>
+/// <param name="Audit">What the audit trail is to say of it.</param>
 /// <param name="Durable">On the disk before it returns, whatever happens to the process or the machine then.</param>
-internal sealed record Commit(long Revision, IReadOnlyDictionary<RecordKey, object?> Writes, IReadOnlyList<Event> Events, bool Durable);
+internal sealed record Commit(long Revision, IReadOnlyDictionary<RecordKey, object?> Writes, IReadOnlyList<Event> Events, IReadOnlyList<AuditEntry> Audit, bool Durable);
 
 /// <summary>Which events to find.</summary>
 public sealed record EventQuery

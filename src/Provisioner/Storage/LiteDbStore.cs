@@ -3,6 +3,8 @@ using System.Globalization;
 using System.Text;
 using LiteDB;
 using LiteDB.Engine;
+using Provisioner.Audit;
+using Provisioner.Auth;
 using Provisioner.Certificates;
 using Provisioner.Clusters;
 using Provisioner.Events;
@@ -40,10 +42,12 @@ internal sealed class LiteDbStore : IStore
     private readonly IReadOnlyList<Migration> migrations;
     private readonly DirectoryLock directoryLock;
     private readonly List<(long Commit, List<(RecordKey Key, string Record)> Records)> unjournaled = [];
+    private readonly List<AuditLine> unaudited = [];
     private LiteDatabase? database;
     private DatabaseFiles? files;
     private DatabaseFiles? opening;
     private RecordJournal? journal;
+    private AuditTrail? trail;
     private string? closedBecause;
     private Exception? closedBy;
     private long closedAt;
@@ -139,6 +143,9 @@ internal sealed class LiteDbStore : IStore
                 Contacts = empty.Contacts.AddRange(Load<ClusterContact>(db, Contacts).Select(c => KeyValuePair.Create(c.Cluster, c))),
                 Rollouts = empty.Rollouts.AddRange(Load<Rollout>(db, Rollouts).Select(r => KeyValuePair.Create(r.Id, r))),
                 DesiredVersions = empty.DesiredVersions.AddRange(Load<DesiredVersion>(db, DesiredVersions).Where(v => hosts.ContainsKey(v.Host)).Select(v => KeyValuePair.Create(v.Host, v))),
+                Users = empty.Users.AddRange(Load<User>(db, Users).Select(u => KeyValuePair.Create(u.Name, u))),
+                Sessions = empty.Sessions.AddRange(Load<Session>(db, Sessions).Select(s => KeyValuePair.Create(s.Id, s))),
+                ApiTokens = empty.ApiTokens.AddRange(Load<ApiToken>(db, ApiTokens).Select(t => KeyValuePair.Create(t.Id, t))),
                 Alerts = empty.Alerts.AddRange(Load<Alert>(db, Alerts).Select(a => KeyValuePair.Create(a.Id, a))),
             };
         }
@@ -208,9 +215,10 @@ internal sealed class LiteDbStore : IStore
                 throw new StoreException("the store has opened again and knows more than the snapshot this change was made from: try again");
             var events = commit.Events.Select((e, i) => e with { Id = lastEventId + 1 + i }).ToList();
             var next = sequence + 1;
+            var lines = LinesOf(commit.Audit);
             try
             {
-                Write(db, commit, events, next);
+                Write(db, commit, events, lines, next);
             }
             catch (Exception e) when (e is not OutOfMemoryException)
             {
@@ -230,9 +238,11 @@ internal sealed class LiteDbStore : IStore
             if (commit.Durable)
                 WriteSequence();
             var records = Journaled(commit.Writes);
-            if (records.Count > 0)
+            if (records.Count > 0 || lines.Count > 0)
             {
-                unjournaled.Add((next, records));
+                if (records.Count > 0)
+                    unjournaled.Add((next, records));
+                unaudited.AddRange(lines);
                 try
                 {
                     CatchUpJournal();
@@ -345,6 +355,7 @@ internal sealed class LiteDbStore : IStore
             disposed = true;
             Close();
             journal?.Dispose();
+            trail?.Dispose();
             directoryLock.Dispose();
         }
     }
@@ -353,7 +364,8 @@ internal sealed class LiteDbStore : IStore
         Discovered = "discovered", Installations = "installations", Leases = "leases", Events = "events", MetaName = "meta",
         Authorities = "authorities", Certificates = "certificates", HostReports = "hostReports", Alerts = "alerts", Clusters = "clusters",
         HostJoins = "hostJoins", Findings = "findings",
-        Nodes = "nodes", Contacts = "clusterContacts", Rollouts = "rollouts", DesiredVersions = "desiredVersions";
+        Nodes = "nodes", Contacts = "clusterContacts", Rollouts = "rollouts", DesiredVersions = "desiredVersions",
+        Users = "users", Sessions = "sessions", ApiTokens = "apiTokens", Audit = "audit";
 
     // What the journal keeps as well.
     private static readonly RecordKind[] JournaledKinds = [RecordKind.Authority, RecordKind.Certificate];
@@ -377,21 +389,37 @@ internal sealed class LiteDbStore : IStore
         RecordKind.ClusterContact => Contacts,
         RecordKind.Rollout => Rollouts,
         RecordKind.DesiredVersion => DesiredVersions,
+        RecordKind.User => Users,
+        RecordKind.Session => Sessions,
+        RecordKind.ApiToken => ApiTokens,
         _ => Leases,
     };
 
-    private void Write(LiteDatabase db, Commit commit, List<Event> events, long next)
+    /// <summary>The lines that follow those there are.</summary>
+    private List<AuditLine> LinesOf(IReadOnlyList<AuditEntry> entries)
+    {
+        var (last, head) = unaudited is [.., var newest] ? (newest.Sequence, newest.Hash) : (trail!.Last, trail.Head);
+        var lines = new List<AuditLine>(entries.Count);
+        foreach (var entry in entries)
+        {
+            lines.Add(AuditLine.Write(entry, ++last, head));
+            head = lines[^1].Hash;
+        }
+        return lines;
+    }
+
+    private void Write(LiteDatabase db, Commit commit, List<Event> events, List<AuditLine> lines, long next)
     {
         if (!commit.Durable)
         {
-            WriteTransaction(db, commit, events, next);
+            WriteTransaction(db, commit, events, lines, next);
             ThrowIfLogBroke();
             return;
         }
         files!.Hold();
         try
         {
-            WriteTransaction(db, commit, events, next);
+            WriteTransaction(db, commit, events, lines, next);
             Checkpoint(db);
         }
         finally
@@ -413,7 +441,7 @@ internal sealed class LiteDbStore : IStore
             throw new IOException(problem.Message, problem);
     }
 
-    private void WriteTransaction(LiteDatabase db, Commit commit, List<Event> events, long next)
+    private void WriteTransaction(LiteDatabase db, Commit commit, List<Event> events, List<AuditLine> lines, long next)
     {
         db.BeginTrans();
         try
@@ -436,6 +464,13 @@ internal sealed class LiteDbStore : IStore
             var log = db.GetCollection(Events, BsonAutoId.Int64);
             if (events.Count > 0)
                 log.Insert(events.Select(ToDocument));
+            if (lines.Count > 0)
+            {
+                var audit = db.GetCollection(Audit, BsonAutoId.Int64);
+                // Those that the file has.
+                audit.DeleteMany(BsonExpression.Create("$._id <= @0", trail!.Last));
+                audit.Insert(lines.Select(line => new BsonDocument { ["_id"] = line.Sequence, ["v"] = line.Text }));
+            }
             var first = Prune(log, events.Count == 0 ? lastEventId : events[^1].Id);
             db.GetCollection(MetaName).Upsert(new BsonDocument { ["_id"] = 1, ["revision"] = commit.Revision, ["sequence"] = next });
             db.Commit();
@@ -478,13 +513,29 @@ internal sealed class LiteDbStore : IStore
             }
             unjournaled.RemoveAt(0);
         }
+        try
+        {
+            trail!.Append(unaudited);
+        }
+        catch (IOException e)
+        {
+            throw new StoreException($"the change is not acknowledged, because it is not in the audit trail: {e.Message}", e);
+        }
+        unaudited.Clear();
     }
 
     /// <summary>Brings database and journal to the same state after a crash, or after either was brought back from a backup.</summary>
     private void Reconcile(LiteDatabase db)
     {
         journal ??= RecordJournal.Open(journalPath);
+        trail ??= AuditTrail.Open(Path.GetDirectoryName(path)!);
         unjournaled.Clear();
+        unaudited.Clear();
+        foreach (var document in db.GetCollection(Audit, BsonAutoId.Int64).Find(BsonExpression.Create("$._id > @0", trail.Last)).OrderBy(d => d["_id"].AsInt64).ToList())
+        {
+            if (AuditLine.TryParse(document["v"].AsString, out _) is { } line)
+                unaudited.Add(line);
+        }
         var last = journal.LastCommit;
         foreach (var kind in JournaledKinds)
         {
@@ -497,8 +548,8 @@ internal sealed class LiteDbStore : IStore
             var missing = unjournaled.OrderBy(u => u.Commit).SelectMany(u => u.Records).ToList();
             unjournaled.Clear();
             unjournaled.Add((sequence, missing));
-            CatchUpJournal();
         }
+        CatchUpJournal();
         if (last > sequence)
         {
             // The database is the older one, or a new one.

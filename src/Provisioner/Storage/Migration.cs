@@ -13,5 +13,7 @@ internal sealed record Migration(int To, Action<LiteDatabase> Run)
         new(1, static _ => { }),
         // Authorities, certificates, reports and alerts: new collections, which a version that does not know them must not leave behind.
         new(2, static _ => { }),
+        // People, their sessions, tokens.
+        new(3, static _ => { }),
     ];
 }

@@ -2,7 +2,6 @@ using System.Buffers;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
-using Microsoft.Win32.SafeHandles;
 
 namespace Provisioner.Storage;
 
@@ -26,14 +25,12 @@ internal sealed class RecordJournal : IDisposable
     private static readonly JsonSerializerOptions LineOptions = RecordJson.Options;
 
     private readonly string path;
-    private readonly SafeFileHandle file;
-    private long length;
+    private readonly AppendOnlyFile file;
 
-    private RecordJournal(string path, SafeFileHandle file, long length, long lastCommit)
+    private RecordJournal(string path, AppendOnlyFile file, long lastCommit)
     {
         this.path = path;
         this.file = file;
-        this.length = length;
         LastCommit = lastCommit;
     }
 
@@ -44,60 +41,20 @@ internal sealed class RecordJournal : IDisposable
     /// <exception cref="StoreException">It cannot be opened, or its last whole line is damaged.</exception>
     public static RecordJournal Open(string path)
     {
-        SafeFileHandle? opening = null;
-        try
-        {
-            var isNew = !File.Exists(path);
-            opening = File.OpenHandle(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.Read);
-            if (isNew)
-            {
-                File.SetUnixFileMode(opening, UnixFileMode.UserRead | UnixFileMode.UserWrite);
-                DirectorySync.Flush(Path.GetDirectoryName(path)!);
-            }
-            var (end, last) = FindEnd(path, opening);
-            if (end < RandomAccess.GetLength(opening))
-            {
-                RandomAccess.SetLength(opening, end);
-                RandomAccess.FlushToDisk(opening);
-            }
-            var opened = new RecordJournal(path, opening, end, last);
-            opening = null;
-            return opened;
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new StoreException($"{path} cannot be opened: {e.Message}", e);
-        }
-        finally
-        {
-            opening?.Dispose();
-        }
+        var opened = AppendOnlyFile.Open(path);
+        if (opened.LastLine is null)
+            return new RecordJournal(path, opened, 0);
+        if (TryParse(opened.LastLine) is { } line)
+            return new RecordJournal(path, opened, line.Commit);
+        opened.Dispose();
+        throw new StoreException($"{path} is damaged in its last line: bring the file back from a backup, or cut that line off if the certificate it holds is known to be lost");
     }
 
     /// <summary>Appends the records of one commit; on the disk when it returns.</summary>
     /// <exception cref="IOException">Nothing of it counts; it can be tried again.</exception>
     public void Append(long commit, IReadOnlyList<(RecordKey Key, string Record)> records)
     {
-        var line = LineOf(commit, records);
-        try
-        {
-            RandomAccess.Write(file, line, length);
-            RandomAccess.FlushToDisk(file);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            // A half-written line would be taken for damage once another follows it; on a full disk, cutting still works.
-            try
-            {
-                RandomAccess.SetLength(file, length);
-            }
-            catch (IOException)
-            {
-                // The next append writes over it, from the same place.
-            }
-            throw new IOException($"{path} cannot be written: {e.Message}", e);
-        }
-        length += line.Length;
+        file.Append(LineOf(commit, records));
         LastCommit = commit;
     }
 
@@ -162,41 +119,6 @@ internal sealed class RecordJournal : IDisposable
         catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or FormatException or ArgumentException)
         {
             return null;
-        }
-    }
-
-    // Only the end is read: to check the whole file at each start would take longer every year.
-    private static (long Length, long LastCommit) FindEnd(string path, SafeFileHandle handle)
-    {
-        var size = RandomAccess.GetLength(handle);
-        for (var window = 1 << 16; ; window *= 4)
-        {
-            var start = Math.Max(0, size - window);
-            var tail = new byte[size - start];
-            ReadExactly(handle, tail, start);
-            var end = tail.AsSpan().LastIndexOf((byte)'\n') + 1;
-            if (end == 0 && start > 0)
-                continue;
-            if (end == 0)
-                return (0, 0);
-            var begin = tail.AsSpan(0, end - 1).LastIndexOf((byte)'\n') + 1;
-            if (begin == 0 && start > 0)
-                continue;
-            var line = TryParse(Encoding.UTF8.GetString(tail, begin, end - 1 - begin))
-                ?? throw new StoreException($"{path} is damaged in its last line: bring the file back from a backup, or cut that line off if the certificate it holds is known to be lost");
-            return (start + end, line.Commit);
-        }
-    }
-
-    private static void ReadExactly(SafeFileHandle handle, Span<byte> into, long offset)
-    {
-        while (into.Length > 0)
-        {
-            var read = RandomAccess.Read(handle, into, offset);
-            if (read == 0)
-                throw new EndOfStreamException();
-            into = into[read..];
-            offset += read;
         }
     }
 

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Provisioner.Auth;
 using Provisioner.Certificates;
 using Provisioner.Clusters;
 using Provisioner.Events;
@@ -86,6 +87,15 @@ public sealed record Snapshot
     /// <summary>By host: what an upgrade wants it to run. Read it by <see cref="DesiredVersionOf"/>.</summary>
     public ImmutableDictionary<string, DesiredVersion> DesiredVersions { get; init; } = ImmutableDictionary<string, DesiredVersion>.Empty;
 
+    /// <summary>People, by name.</summary>
+    public ImmutableSortedDictionary<string, User> Users { get; init; } = ImmutableSortedDictionary.Create<string, User>(StringComparer.Ordinal);
+
+    /// <summary>By id; some may have ended and were not cleared away yet.</summary>
+    public ImmutableDictionary<string, Session> Sessions { get; init; } = ImmutableDictionary<string, Session>.Empty;
+
+    /// <summary>By id; those that have ended among them.</summary>
+    public ImmutableDictionary<string, ApiToken> ApiTokens { get; init; } = ImmutableDictionary<string, ApiToken>.Empty;
+
     /// <summary>The host of each Installation in <see cref="Installations"/>, by the Installation's id.</summary>
     public ImmutableDictionary<string, string> HostByInstallation { get; init; } = ImmutableDictionary<string, string>.Empty;
 
@@ -142,6 +152,26 @@ public sealed record Snapshot
         "Network" => Networks.Values,
         "Cluster" => Clusters.Values,
         _ => [],
+    };
+
+    /// <summary>The record of that key, as far as the snapshot holds such records.</summary>
+    internal object? FindRecord(RecordKind kind, string id) => kind switch
+    {
+        RecordKind.Host => Hosts.GetValueOrDefault(id),
+        RecordKind.Profile => Profiles.GetValueOrDefault(id),
+        RecordKind.Image => Images.GetValueOrDefault(id),
+        RecordKind.Network => Networks.GetValueOrDefault(id),
+        RecordKind.Cluster => Clusters.GetValueOrDefault(id),
+        RecordKind.Installation => FindInstallation(id),
+        RecordKind.Authority => Authorities.GetValueOrDefault(id),
+        RecordKind.Certificate => Certificates.GetValueOrDefault(id),
+        RecordKind.Alert => Alerts.GetValueOrDefault(id),
+        RecordKind.Rollout => Rollouts.GetValueOrDefault(id),
+        RecordKind.DesiredVersion => DesiredVersions.GetValueOrDefault(id),
+        RecordKind.User => Users.GetValueOrDefault(id),
+        RecordKind.Session => Sessions.GetValueOrDefault(id),
+        RecordKind.ApiToken => ApiTokens.GetValueOrDefault(id),
+        _ => null,
     };
 
     internal IEnumerable<string> NamesOf(string kind) => All(kind).Select(r => r.Metadata.Name);

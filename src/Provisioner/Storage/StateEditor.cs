@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Provisioner.Auth;
 using Provisioner.Certificates;
 using Provisioner.Clusters;
 using Provisioner.Events;
@@ -191,6 +192,45 @@ public sealed class StateEditor
         writes[new(RecordKind.DesiredVersion, version.Host)] = version;
     }
 
+    public void Put(User user)
+    {
+        Snapshot = Snapshot with { Users = Snapshot.Users.SetItem(user.Name, user) };
+        writes[new(RecordKind.User, user.Name)] = user;
+    }
+
+    /// <summary>Removes the user, and with it every session.</summary>
+    public void RemoveUser(string name)
+    {
+        Snapshot = Snapshot with { Users = Snapshot.Users.Remove(name) };
+        writes[new(RecordKind.User, name)] = null;
+        foreach (var session in Snapshot.Sessions.Values.Where(s => s.User == name).ToList())
+            RemoveSession(session.Id);
+    }
+
+    public void Put(Session session)
+    {
+        Snapshot = Snapshot with { Sessions = Snapshot.Sessions.SetItem(session.Id, session) };
+        writes[new(RecordKind.Session, session.Id)] = session;
+    }
+
+    public void RemoveSession(string id)
+    {
+        Snapshot = Snapshot with { Sessions = Snapshot.Sessions.Remove(id) };
+        writes[new(RecordKind.Session, id)] = null;
+    }
+
+    public void Put(ApiToken token)
+    {
+        Snapshot = Snapshot with { ApiTokens = Snapshot.ApiTokens.SetItem(token.Id, token) };
+        writes[new(RecordKind.ApiToken, token.Id)] = token;
+    }
+
+    public void RemoveApiToken(string id)
+    {
+        Snapshot = Snapshot with { ApiTokens = Snapshot.ApiTokens.Remove(id) };
+        writes[new(RecordKind.ApiToken, id)] = null;
+    }
+
     /// <summary>Raises an alert, or counts it once more when it is raised already.</summary>
     public void Raise(Alert alert)
     {
@@ -368,6 +408,9 @@ internal enum RecordKind
     ClusterContact,
     Rollout,
     DesiredVersion,
+    User,
+    Session,
+    ApiToken,
 }
 
 /// <summary>The key of one stored record.</summary>

@@ -1,4 +1,5 @@
 using System.Threading.Channels;
+using Provisioner.Audit;
 using Provisioner.Events;
 
 namespace Provisioner.Storage;
@@ -105,7 +106,7 @@ public sealed class StateWriter : IAsyncDisposable, IDisposable
             {
                 // Leases and events are not part of the snapshot: with nothing else to tell, readers keep the one they have.
                 var next = ReferenceEquals(editor.Snapshot, before) ? before : editor.Snapshot with { Revision = before.Revision + 1 };
-                var committed = store.Commit(new Commit(next.Revision, editor.Writes, editor.Events, durable));
+                var committed = store.Commit(new Commit(next.Revision, editor.Writes, editor.Events, AuditedRecords.Of(before, editor), durable));
                 if (!ReferenceEquals(next, before))
                     Publish(next);
                 events.Committed(committed);

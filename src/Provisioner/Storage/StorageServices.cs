@@ -1,4 +1,5 @@
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Provisioner.Audit;
 using Provisioner.Events;
 
 namespace Provisioner.Storage;
@@ -28,6 +29,8 @@ public static class StorageServices
         services.AddSingleton<EventLog>();
         services.AddSingleton<StateWriter>();
         services.AddHostedService<JournalWriter>();
+        services.AddSingleton(new AuditLog(dataDirectory));
+        services.AddHostedService<AuditWatch>();
         return services;
     }
 }

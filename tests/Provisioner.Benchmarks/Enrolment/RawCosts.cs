@@ -100,7 +100,7 @@ internal sealed record RawCosts(double Sign, double Verify, double Read, double 
                 editor.Record(new Event { At = now, Source = EventSource.Est, Outcome = EventOutcome.Answered, Host = certificate.Host, What = $"Enrolled: certificate {certificate.Serial}", Reason = "benchmark" });
             }
             var started = Stopwatch.GetTimestamp();
-            store.Commit(new Commit(++revision, editor.Writes, editor.Events, Durable: true));
+            store.Commit(new Commit(++revision, editor.Writes, editor.Events, [], Durable: true));
             // The first ones are compiled while they run.
             if (revision > commits.Count / 3)
                 took += Stopwatch.GetElapsedTime(started);

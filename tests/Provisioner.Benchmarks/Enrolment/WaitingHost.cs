@@ -36,7 +36,7 @@ internal sealed record WaitingHost(string Name, byte[] Request, byte[] PublicKey
             }));
             editor.Put(installation);
         }
-        store.Commit(new Commit(1, editor.Writes, [], Durable: true));
+        store.Commit(new Commit(1, editor.Writes, [], [], Durable: true));
         return hosts.ConvertAll(h => h.Host);
     }
 

@@ -8,6 +8,7 @@ using Provisioner.Appliance;
 using Provisioner.Appliance.Bus;
 using Provisioner.Appliance.Machine;
 using Provisioner.Artifacts;
+using Provisioner.Auth;
 using Provisioner.Aws;
 using Provisioner.Boot.Http;
 using Provisioner.Certificates;
@@ -71,7 +72,7 @@ internal sealed class RunningAppliance : IAsyncDisposable
     /// <param name="more">What stands in for the world outside.</param>
     /// <param name="backup">None is scheduled when not said.</param>
     public static async Task<RunningAppliance> StartAsync(TemporaryDirectory? directory = null, CertificateOptions? ca = null, TimeProvider? time = null, IClock? clock = null, ArtifactOptions? artifacts = null,
-        AwsOptions? aws = null, Action<IServiceCollection>? more = null, BusOptions? bus = null, MachineOptions? machine = null, Provisioner.Backup.BackupOptions? backup = null)
+        AwsOptions? aws = null, AccessOptions? access = null, Action<IServiceCollection>? more = null, BusOptions? bus = null, MachineOptions? machine = null, Provisioner.Backup.BackupOptions? backup = null)
     {
         var own = directory is null ? new TemporaryDirectory() : null;
         var built = ApplianceHost.Build(new ApplianceOptions
@@ -90,11 +91,13 @@ internal sealed class RunningAppliance : IAsyncDisposable
             Bus = bus ?? new BusOptions { Address = "unix:path=/nonexistent" },
             Machine = machine ?? new MachineOptions(),
             Backup = backup ?? new Provisioner.Backup.BackupOptions(),
+            Access = access ?? new AccessOptions(),
         }, logging => logging.ClearProviders(), services =>
         {
             services.AddSingleton(clock ?? new StandingClock());
             // Hundreds of appliances start in these tests, and no key of theirs is a secret.
             services.AddSingleton(_ => new AuthorityKeys((ca ?? new CertificateOptions()).Keys, (directory ?? own)!.Path, rounds: 1_000));
+            services.AddSingleton(new PasswordCost(MemoryKiB: 64, Passes: 1));
             if (time is not null)
                 services.AddSingleton(time);
             more?.Invoke(services);

@@ -3,6 +3,9 @@ using System.Security.Authentication;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Https;
+using Provisioner.Api;
+using Provisioner.Appliance;
+using Provisioner.Auth;
 using Provisioner.Joining;
 using Provisioner.Networks.Sockets;
 
@@ -12,12 +15,15 @@ namespace Provisioner.Certificates.Est;
 /// The secure plane's own Kestrel: HTTPS, with a client certificate where there is one. Any is let through the handshake, which proves that
 /// the client holds its key; each endpoint looks it up in the record, so that a refusal has a reason and not just an alert of TLS.
 /// </summary>
-internal sealed class SecureServer(SecureOptions options, ServerIdentity identity, IServiceProvider services, ILoggerFactory loggers) : IHostedService, IAsyncDisposable
+internal sealed class SecureServer(SecureOptions options, ServerIdentity identity, ApplianceOptions appliance, IServiceProvider services, ApplianceServices registered, ILoggerFactory loggers) : IHostedService, IAsyncDisposable
 {
     private WebApplication? app;
 
     /// <summary>The port it listens on, also when any was asked for.</summary>
     public int Port { get; private set; } = options.Port;
+
+    /// <summary>What it answers to; for the check that each has its rule.</summary>
+    internal IEnumerable<Endpoint> Endpoints => app?.Services.GetRequiredService<EndpointDataSource>().Endpoints ?? [];
 
     /// <exception cref="ListenException">The address or port cannot be listened on; says which and what to do.</exception>
     public async Task StartAsync(CancellationToken cancellationToken)
@@ -25,8 +31,8 @@ internal sealed class SecureServer(SecureOptions options, ServerIdentity identit
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.Services.AddSingleton(loggers).AddRouting();
         // One service, two servers: what the endpoints use is the appliance's.
-        builder.Services.AddSingleton(_ => services.GetRequiredService<EstEndpoints>()).AddSingleton(_ => services.GetRequiredService<SelfEndpoints>())
-            .AddSingleton(_ => services.GetRequiredService<JoinEndpoints>());
+        registered.Share(services, builder.Services);
+        builder.Services.AddPeoplePlane(appliance);
         builder.Services.AllowLateAddresses();
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
         {
@@ -45,11 +51,15 @@ internal sealed class SecureServer(SecureOptions options, ServerIdentity identit
             kestrel.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(10);
         });
         app = builder.Build();
-        app.UseRouting();
-        EstEndpoints.Map(app);
-        SelfEndpoints.Map(app);
-        JoinEndpoints.Map(app);
-        app.MapGet("/healthz", () => "ok\n");
+        app.UsePeoplePlane();
+        var ruled = app.MapGroup("");
+        AccessRules.Enforce(ruled);
+        EstEndpoints.Map(ruled);
+        SelfEndpoints.Map(ruled);
+        JoinEndpoints.Map(ruled);
+        ruled.MapGet("/healthz", () => "ok\n");
+        ruled.MapApi(isLocal: false);
+        ruled.MapOpenApi();
         try
         {
             await app.StartAsync(cancellationToken);
