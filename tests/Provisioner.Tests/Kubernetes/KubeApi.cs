@@ -5,6 +5,7 @@ using System.Net.Sockets;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using System.Text.Json.Nodes;
+using Provisioner.Aws.Setup;
 using Provisioner.ClusterPrograms;
 using Provisioner.Clusters;
 using Provisioner.Tests.Appliance;
@@ -173,20 +174,11 @@ internal sealed class KubeApi : IAsyncDisposable
         await UntilAsync(async () => (await http.GetStringAsync($"{setup.EtcdUrl}/health")).Contains("true", StringComparison.Ordinal), "etcd");
     }
 
-    // The least that following, draining and deleting need: what docs/nodes.md says.
+    // What 'aws plan --as kubernetes' prints, and nothing else: what the appliance does here, it may do in a real cluster.
     private async Task AllowAsync()
     {
-        await CreateAsync("apis/rbac.authorization.k8s.io/v1/clusterroles", """
-            {"apiVersion":"rbac.authorization.k8s.io/v1","kind":"ClusterRole","metadata":{"name":"provisioner"},"rules":[
-              {"apiGroups":[""],"resources":["nodes"],"verbs":["get","list","watch","patch","delete"]},
-              {"apiGroups":[""],"resources":["pods"],"verbs":["get","list","delete"]},
-              {"apiGroups":[""],"resources":["pods/eviction"],"verbs":["create"]},
-              {"apiGroups":["certificates.k8s.io"],"resources":["certificatesigningrequests"],"verbs":["get","list"]}]}
-            """);
-        await CreateAsync("apis/rbac.authorization.k8s.io/v1/clusterrolebindings", """
-            {"apiVersion":"rbac.authorization.k8s.io/v1","kind":"ClusterRoleBinding","metadata":{"name":"provisioner"},
-             "roleRef":{"apiGroup":"rbac.authorization.k8s.io","kind":"ClusterRole","name":"provisioner"},"subjects":[{"kind":"User","name":"appliance","apiGroup":"rbac.authorization.k8s.io"}]}
-            """);
+        foreach (var document in AwsPlan.Rbac.Split("---\n"))
+            await SendAsync(HttpMethod.Post, $"apis/rbac.authorization.k8s.io/v1/{(document.Contains("kind: ClusterRoleBinding", StringComparison.Ordinal) ? "clusterrolebindings" : "clusterroles")}", document, "application/yaml");
         // The API server makes it itself a moment after it is ready.
         await UntilAsync(async () => await FindAsync("api/v1/namespaces/default") is not null, "server");
     }

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using Provisioner.Aws.Setup;
 
 namespace Provisioner.ClusterPrograms;
 
@@ -72,7 +73,7 @@ internal sealed record KubeApiSetup(string Directory, IPAddress Address, int Por
         File.WriteAllText(Path.Combine(Directory, "account.key"), accountKey.ExportRSAPrivateKeyPem());
         File.WriteAllText(Path.Combine(Directory, "tokens.csv"), $"""
             {AdminToken},admin,admin,"system:masters"
-            {ApplianceToken},appliance,appliance
+            {ApplianceToken},appliance,appliance,{AwsPlan.Group}
             node-token,system:node:web-1,web-1,"system:nodes"
 
             """);

@@ -86,9 +86,8 @@ internal sealed record AwsPlan
         metadata: { name: provisioner }
         rules:
           - { apiGroups: [""], resources: [nodes], verbs: [get, list, watch, patch, delete] }
-          - { apiGroups: [""], resources: [pods], verbs: [get, list] }
+          - { apiGroups: [""], resources: [pods], verbs: [get, list, delete] }
           - { apiGroups: [""], resources: [pods/eviction], verbs: [create] }
-          - { apiGroups: [apps], resources: [daemonsets], verbs: [get, list] }
           - { apiGroups: [certificates.k8s.io], resources: [certificatesigningrequests], verbs: [get, list] }
         ---
         apiVersion: rbac.authorization.k8s.io/v1
