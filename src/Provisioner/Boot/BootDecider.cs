@@ -94,6 +94,9 @@ public sealed class BootDecider(LoaderCatalogue loaders)
         if (host is not null && Mismatch(host, request.Architecture) is { } mismatch)
             return new BootDecision.NoBootFile(mismatch);
 
+        // Its ROM knows no script that could send it to its disk: what it is given, it boots.
+        if (request.Architecture == Architecture.RaspberryPi && intent is BootIntent.LocalDisk)
+            return new BootDecision.NoBootFile(intent.Reason);
         if (request.Architecture == Architecture.RaspberryPi)
             return new BootDecision.BootFile("bootcode.bin", $"{intent.Reason}; a Raspberry Pi's ROM asks for its firmware by serial number");
 

@@ -185,6 +185,15 @@ public sealed class BootDeciderTests
     }
 
     [Fact]
+    public void A_Raspberry_Pi_that_is_built_boots_its_own_disk()
+    {
+        var site = new BootFixture().Installing("n2");
+        Assert.Equal("bootcode.bin", Assert.IsType<BootDecision.BootFile>(site.Decide(Arm64Mac, Architecture.RaspberryPi)).File);
+        // It knows no script that could send it on.
+        Assert.IsType<BootDecision.NoBootFile>(new BootFixture().Decide(Arm64Mac, Architecture.RaspberryPi));
+    }
+
+    [Fact]
     public void Local_boot_by_404_answers_no_script()
     {
         var site = new BootFixture().WithProfile("worker", p => p with { Boot = new BootOptions { Local = LocalBoot.Http404 } });
