@@ -72,6 +72,8 @@ internal sealed class EstClient(RunningAppliance appliance, X509Certificate2? wi
             if (type is not null)
                 request.Content.Headers.ContentType = MediaTypeHeaderValue.Parse(type);
         }
+        // As curl does with a large body: whoever sends on regardless may find the connection closed before the refusal is read (RFC 9110 section 10.1.1).
+        request.Headers.ExpectContinue = body?.Length > 64_000;
         using var response = await http.SendAsync(request);
         var retry = response.Headers.RetryAfter?.Delta;
         return new EstAnswer((int)response.StatusCode, response.Content.Headers.ContentType?.ToString(), await response.Content.ReadAsStringAsync(), retry);
