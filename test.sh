@@ -19,19 +19,20 @@ elif [ "$(id -u)" -ne 0 ]; then
 else
   echo "== What is needed"
   status=0
-  .ci/install boot peers diskless || status=$?
-  # 3: this distribution has no image to boot. The tests that need one skip, and say so.
+  .ci/install --packages boot peers browser diskless kubernetes container || status=$?
+  export PROVISIONER_BROWSER_REQUIRED=1
+  # 3, 4, 5: an image to boot, an API server, a machine to install on could not be had here. The tests that need it skip then, and say so.
+  case "$status" in
+    0 | 3) ;;
+    *) exit "$status" ;;
+  esac
+  # Built from source, which takes minutes: meanwhile the rest is made.
+  .ci/install kubernetes &
+  kubernetes=$!
+  [ "$status" -ne 0 ] || .ci/install diskless || status=$?
   case "$status" in
     0) export PROVISIONER_LAB_REQUIRED=1 ;;
     3) ;;
-    *) exit "$status" ;;
-  esac
-  # Of its own, because it can fail where the others do not: it is built from source. The tests that need it skip then, and say so.
-  status=0
-  .ci/install kubernetes || status=$?
-  case "$status" in
-    0) export PROVISIONER_KUBERNETES_REQUIRED=1 ;;
-    4) ;;
     *) exit "$status" ;;
   esac
   status=0
@@ -47,6 +48,16 @@ fi
 
 echo "== Build"
 dotnet build Provisioner.sln -v quiet --nologo
+
+if [ -n "${kubernetes-}" ]; then
+  status=0
+  wait "$kubernetes" || status=$?
+  case "$status" in
+    0) export PROVISIONER_KUBERNETES_REQUIRED=1 ;;
+    4) ;;
+    *) exit "$status" ;;
+  esac
+fi
 
 results=$(mktemp)
 trap 'rm -f "$results"' EXIT
