@@ -19,6 +19,7 @@ internal static class ApiEndpoints
         api.MapResources();
         api.MapHosts();
         api.MapRecords();
+        api.MapStates();
         api.MapCertificates();
         api.MapEvents();
         api.MapBoot();

@@ -41,15 +41,7 @@ internal static class HostEndpoints
             var body = await Bodies.ReadAsync(context, ProvisionShape);
             _ = ResourceEndpoints.Find(ResourceKind.Host, name, state.Snapshot);
             var actor = Caller.Name(context);
-            return await writer.ChangeAsync(editor =>
-            {
-                var installation = HostChanges.Provision(editor, name, body.Window, actor);
-                // Resources know nothing of this appliance's configuration; it is told here, before the host boots.
-                if (editor.Snapshot.Profiles[installation.Profile].Spec.Install is { } install
-                    && PackageSource.WhyNotHere(installation.Profile, install, [.. artifacts.Allowed.Select(u => u.Name)]) is { } nowhere)
-                    throw new ChangeRefusedException(RefusalKind.Conflict, nowhere);
-                return Json.Answer(Json.Of(installation, editor.Now));
-            }, context.RequestAborted);
+            return await writer.ChangeAsync(editor => Json.Answer(Json.Of(OpenInstallation(editor, name, body.Window, artifacts, actor), editor.Now)), context.RequestAborted);
         });
         api.MapPost("/hosts/{name}/cancel", async (string name, HttpContext context, StateWriter writer, CurrentState state) =>
         {
@@ -88,6 +80,17 @@ internal static class HostEndpoints
             var host = await writer.ChangeAsync(editor => HostChanges.Adopt(editor, adoption, actor), context.RequestAborted);
             return Json.Answer(ResourceWriter.ToJson(host), StatusCodes.Status201Created);
         });
+    }
+
+    /// <summary>Opens an Installation that this appliance can carry out as it is configured.</summary>
+    public static Installation OpenInstallation(StateEditor editor, string name, TimeSpan? window, ArtifactOptions artifacts, string actor)
+    {
+        var installation = HostChanges.Provision(editor, name, window, actor);
+        // Resources know nothing of this appliance's configuration; it is told here, before the host boots.
+        if (editor.Snapshot.Profiles[installation.Profile].Spec.Install is { } install
+            && PackageSource.WhyNotHere(installation.Profile, install, [.. artifacts.Allowed.Select(u => u.Name)]) is { } nowhere)
+            throw new ChangeRefusedException(RefusalKind.Conflict, nowhere);
+        return installation;
     }
 
     /// <summary>The MAC address in a path or query.</summary>

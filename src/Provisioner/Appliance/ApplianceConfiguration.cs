@@ -18,6 +18,9 @@ internal static class ApplianceConfiguration
 
     public static readonly Shape<ApplianceOptions> Shape = Declare();
 
+    /// <summary>Its keys.</summary>
+    public static IReadOnlyList<FieldDescription> Fields => Shape.Fields;
+
     /// <summary>Reads the file's text; every mistake at once.</summary>
     /// <exception cref="ChangeRefusedException">All mistakes, each with its line.</exception>
     public static ApplianceOptions Read(string text)

@@ -17,12 +17,14 @@ using Provisioner.Images;
 using Provisioner.Installing;
 using Provisioner.Joining;
 using Provisioner.Kubernetes;
+using Provisioner.Metrics;
 using Provisioner.Networks;
 using Provisioner.Progress;
 using Provisioner.Seeds;
 using Provisioner.Storage;
 using Provisioner.Support;
 using Provisioner.Templates;
+using Provisioner.Web;
 
 namespace Provisioner.Appliance;
 
@@ -80,6 +82,8 @@ internal static class ApplianceHost
             .AddBackup()
             .AddDoctor()
             .AddSupport()
+            .AddFleetView()
+            .AddApplianceMetrics()
             .AddHostedService<Retention>()
             .StartMachine();
         builder.AddApi(options.SocketPath);

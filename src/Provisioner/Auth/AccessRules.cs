@@ -23,10 +23,18 @@ internal static class AccessRules
         // Hosts: each request proves itself, by a one-time token or the host's certificate.
         Open("*", "/.well-known/est/**"),
         Open("*", "/api/v1/self/**"),
-        Open("GET", "/healthz"),
+        Open("GET", "/healthz"), Open("GET", "/readyz"),
+        new("*", "/metrics", V),
 
         // What the API is like is no secret: it is in our source.
         Open("GET", "/openapi/{documentName}.json"),
+
+        // The console: its pages, and the connection they are kept alive by.
+        Open("*", "/sign-in"), Open("*", "/sign-out"), Open("*", "/setup"), Open("*", "/not-found"),
+        new("*", "/", V), new("*", "/wall", V), new("*", "/adopt", V), new("*", "/register", V), new("*", "/import", V), new("*", "/onboard", V), new("*", "/hosts/{Name}", V),
+        new("*", "/resources/{Plural}", V), new("*", "/resources/{Plural}/{Name}", V),
+        new("*", "/certificates", V), new("*", "/audit", V), new("*", "/appliance", V),
+        new("*", "/_blazor/**", V), new("*", "/_framework/**", V),
 
         // How one becomes somebody.
         Open("POST", "/api/v1/setup"),
@@ -78,6 +86,7 @@ internal static class AccessRules
         new("GET", "/api/v1/findings", V), new("GET", "/api/v1/findings/{host}", V),
         new("GET", "/api/v1/leases", V), new("GET", "/api/v1/leases/{address}", V),
         new("GET", "/api/v1/nodes", V), new("GET", "/api/v1/nodes/{name}", V), new("GET", "/api/v1/idle", V),
+        new("GET", "/api/v1/states", V),
         new("GET", "/api/v1/events", V),
         new("GET", "/api/v1/explain/{mac}", V),
         new("GET", "/api/v1/status", V),

@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.DataProtection;
 using Provisioner.Api;
 using Provisioner.Api.Description;
 using Provisioner.Appliance;
+using Provisioner.Web;
 
 namespace Provisioner.Auth;
 
@@ -39,6 +40,7 @@ internal static class PeoplePlane
             people.UseMiddleware<SecretInAddress>();
             people.Use(Problems.NameStatusAsync);
         });
+        app.UseConsoleFiles();
         app.UseRouting();
         app.UseAuthentication();
         app.UseWhen(context => !IsForHosts(context.Request.Path), people =>

@@ -78,6 +78,7 @@ internal static class CommandLine
             .Append(AwsCommands.Create(screen, connect))
             .Concat(PeopleCommands.Create(screen, connect))
             .Append(AuditCommands.Create(screen, connect))
+            .Append(InventoryCommand.Create(screen, connect))
             .Append(StatusCommand.Create(screen, connect))
             .Append(MachineCommands.Create(screen, connect))
             .Append(BackupCommand.Create(screen, connect))

@@ -25,6 +25,9 @@ public sealed class EventLog
             Learn(store.FindEvents(new EventQuery { Limit = StartupEvents }));
     }
 
+    /// <summary>Raised on the writer's lane with what was stored; handlers return at once.</summary>
+    internal event Action<IReadOnlyList<Event>>? Stored;
+
     /// <summary>The query for a host: its own events and those of its MAC addresses.</summary>
     public EventQuery ForHost(string host) => new()
     {
@@ -90,6 +93,7 @@ public sealed class EventLog
         if (events.Count == 0)
             return;
         Learn(events);
+        Stored?.Invoke(events);
         Interlocked.Exchange(ref committed, NewSignal()).SetResult();
     }
 

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Text.RegularExpressions;
 using Provisioner.Resources;
 
 namespace Provisioner.Tests.Resources;
@@ -16,6 +17,25 @@ public sealed class DocumentationTests
         var page = File.ReadAllText(Path.Combine(Root(), "docs", "resources.md"));
 
         Assert.True(page.Contains(table, StringComparison.Ordinal), $"docs/resources.md must hold this table of {kind}:\n\n{table}");
+    }
+
+    public static TheoryData<string> Pages { get; } = [.. Directory.EnumerateFiles(Path.Combine(Root(), "docs"), "*.md").Append(Path.Combine(Root(), "README.md")).Select(p => Path.GetRelativePath(Root(), p)).Order(StringComparer.Ordinal)];
+
+    /// <summary>An example is typed off: what is written there is read without a mistake.</summary>
+    [Theory]
+    [MemberData(nameof(Pages))]
+    public void Each_example_can_be_applied(string page)
+    {
+        foreach (Match block in Regex.Matches(File.ReadAllText(Path.Combine(Root(), page)), @"^(?<indent> *)```yaml\n(?<text>.*?)^ *```", RegexOptions.Multiline | RegexOptions.Singleline))
+        {
+            var text = Regex.Replace(block.Groups["text"].Value, $"^{block.Groups["indent"].Value}", "", RegexOptions.Multiline);
+            if (!text.StartsWith("apiVersion: provisioner/v1", StringComparison.Ordinal))
+                continue;
+            // A key of the reader's own goes there.
+            text = text.Replace("ssh-ed25519 AAAA…", "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl", StringComparison.Ordinal);
+            var read = ResourceReader.Read(text);
+            Assert.True(read.Mistakes.Count == 0, $"{page}:\n{text}\n{string.Join("\n", read.Mistakes)}");
+        }
     }
 
     private static IEnumerable<string> Rows(IEnumerable<FieldDescription> fields, string prefix)

@@ -82,6 +82,7 @@ internal static class ApiOperations
         new("GET", "/nodes", "List the nodes of the clusters that are followed", "[]Node") { Selects = true },
         new("GET", "/nodes/{name}", "Read a node, or all of that name", "Node"),
         new("GET", "/idle", "List nodes that are charged for and do nothing", "Idle") { Query = "for price" },
+        new("GET", "/states", "Where each host stands", "[]State") { Selects = true, Streams = true },
         new("GET", "/events", "What happened", "[]Event") { Streams = true },
         new("GET", "/explain/{mac}", "What a machine would be answered, and why", "Explanation"),
         new("GET", "/status", "What runs, what does not, and why", "Status"),

@@ -12,6 +12,7 @@ internal static class ApiSchemas
         ["Mistake"] = "document:integer line:integer column:integer key value message! expected",
 
         ["Event"] = "id:integer! at:date-time! source! outcome! host macAddress what! reason! actor subject",
+        ["State"] = "host! state! stage reason since:date-time profile rack zone certificateEndsAt:date-time",
         ["Discovered"] = "macAddress! vendor architecture manufacturer product serial uuid vendorClass address network firstSeen:date-time! lastSeen:date-time! times:integer!",
         ["Stage"] = "name! state! startedAt:date-time! endedAt:date-time seconds:number! message",
         ["Installation"] = "id! host! profile! image! open:boolean! enrolOnly:boolean diskless:boolean openedAt:date-time! closesAt:date-time! installedAt:date-time heardAt:date-time stages:[]#Stage closedAt:date-time closedBecause actor",

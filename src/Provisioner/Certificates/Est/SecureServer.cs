@@ -7,7 +7,9 @@ using Provisioner.Api;
 using Provisioner.Appliance;
 using Provisioner.Auth;
 using Provisioner.Joining;
+using Provisioner.Metrics;
 using Provisioner.Networks.Sockets;
+using Provisioner.Web;
 
 namespace Provisioner.Certificates.Est;
 
@@ -33,6 +35,8 @@ internal sealed class SecureServer(SecureOptions options, ServerIdentity identit
         // One service, two servers: what the endpoints use is the appliance's.
         registered.Share(services, builder.Services);
         builder.Services.AddPeoplePlane(appliance);
+        builder.Services.AddConsole();
+        builder.Services.AddPrometheus();
         builder.Services.AllowLateAddresses();
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
         {
@@ -60,6 +64,8 @@ internal sealed class SecureServer(SecureOptions options, ServerIdentity identit
         ruled.MapGet("/healthz", () => "ok\n");
         ruled.MapApi(isLocal: false);
         ruled.MapOpenApi();
+        ruled.MapConsole();
+        ruled.MapMetrics();
         try
         {
             await app.StartAsync(cancellationToken);

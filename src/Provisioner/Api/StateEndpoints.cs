@@ -1,0 +1,81 @@
+using System.Globalization;
+using System.Net.ServerSentEvents;
+using System.Runtime.CompilerServices;
+using System.Text.Json.Nodes;
+using System.Threading.Channels;
+using Provisioner.Web.Live;
+
+namespace Provisioner.Api;
+
+/// <summary>Where each host stands: as a list, or followed as server-sent events.</summary>
+internal static class StateEndpoints
+{
+    public static void MapStates(this IEndpointRouteBuilder api) => api.MapGet("/states", IResult (HttpContext context, FleetView fleet, IHostApplicationLifetime lifetime, bool follow = false) =>
+        follow || context.Request.Headers.Accept.Any(accept => accept?.Contains("text/event-stream", StringComparison.OrdinalIgnoreCase) == true)
+            ? TypedResults.ServerSentEvents(FollowAsync(fleet, lifetime.ApplicationStopping, context.RequestAborted))
+            : Selection.Answer(context, fleet.Rows.Select(Of), s => s["host"]!.ToString(), isSorted: true));
+
+    // Every host first, then each that changed. A state is what it is, not what it was: whoever comes again gets them all again, and has missed nothing.
+    private static async IAsyncEnumerable<SseItem<string>> FollowAsync(FleetView fleet, CancellationToken stopping, [EnumeratorCancellation] CancellationToken cancellation)
+    {
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(stopping, cancellation);
+        // One waiting word is enough: what is behind it is looked up then.
+        var changes = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
+        void Changed() => changes.Writer.TryWrite(true);
+        fleet.Changed += Changed;
+        try
+        {
+            var told = new Dictionary<string, string>(StringComparer.Ordinal);
+            while (!either.IsCancellationRequested)
+            {
+                var (rows, id) = (fleet.Rows, fleet.Snapshot.Revision.ToString(CultureInfo.InvariantCulture));
+                foreach (var row in rows)
+                {
+                    var text = Of(row).ToJsonString(Json.Options);
+                    if (told.TryGetValue(row.Name, out var before) && before == text)
+                        continue;
+                    told[row.Name] = text;
+                    yield return new SseItem<string>(text, "state") { EventId = id };
+                }
+                foreach (var gone in told.Keys.Except(rows.Select(r => r.Name), StringComparer.Ordinal).ToList())
+                {
+                    told.Remove(gone);
+                    yield return new SseItem<string>(new JsonObject { ["host"] = gone }.ToJsonString(Json.Options), "deleted") { EventId = id };
+                }
+                if (!await NextAsync(changes.Reader, either.Token))
+                    yield break;
+            }
+        }
+        finally
+        {
+            fleet.Changed -= Changed;
+        }
+    }
+
+    private static async Task<bool> NextAsync(ChannelReader<bool> changes, CancellationToken cancellation)
+    {
+        try
+        {
+            await changes.ReadAsync(cancellation);
+            return true;
+        }
+        catch (OperationCanceledException)
+        {
+            // The service stops or the reader left: the stream ends, it does not fail.
+            return false;
+        }
+    }
+
+    private static JsonObject Of(FleetRow row) => Json.WithoutNulls(new JsonObject
+    {
+        ["host"] = row.Name,
+        ["state"] = row.State.ToString(),
+        ["stage"] = row.Standing.Stage,
+        ["reason"] = row.Standing.Reason,
+        ["since"] = Json.At(row.Since),
+        ["profile"] = row.Host.Spec.Profile,
+        ["rack"] = row.Host.Spec.Location?.Rack,
+        ["zone"] = row.Host.Spec.Zone,
+        ["certificateEndsAt"] = Json.At(row.CertificateEndsAt),
+    });
+}
