@@ -34,7 +34,7 @@ internal sealed class Peer : IDisposable
         string[] command = own is null ? [program, .. arguments] : ["sh", "-c", "echo $$ > \"$1/cgroup.procs\" && shift && exec \"$@\"", "sh", own, program, .. arguments];
         var started = Process.Start(new ProcessStartInfo(command[0], command[1..])
         {
-            UseShellExecute = false, RedirectStandardOutput = true, RedirectStandardError = true,
+            UseShellExecute = false, RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true,
         })!;
         var peer = new Peer(name, started, own);
         DataReceivedEventHandler keep = (_, line) =>
@@ -67,6 +67,22 @@ internal sealed class Peer : IDisposable
     }
 
     public bool HasEnded => process.HasExited;
+
+    /// <summary>Gives it a line on standard input and waits for the line it answers with.</summary>
+    public async Task<string> AskAsync(string line)
+    {
+        int Lines()
+        {
+            lock (output)
+                return output.Count;
+        }
+        var before = Lines();
+        await process.StandardInput.WriteLineAsync(line);
+        while (Lines() == before)
+            await Task.Delay(20);
+        lock (output)
+            return output[before];
+    }
 
     public Usage Measure()
     {

@@ -1,4 +1,5 @@
 using Provisioner.Benchmarks;
+using Provisioner.Benchmarks.Consoles;
 using Provisioner.Benchmarks.Dhcp;
 using Provisioner.Benchmarks.Enrolment;
 using Provisioner.Benchmarks.Http;
@@ -13,6 +14,7 @@ var benchmarks = new Dictionary<string, Func<string[], int>>(StringComparer.Ordi
     ["http"] = HttpBenchmark.Run,
     ["enrolment"] = EnrolmentBenchmark.Run,
     ["seeds"] = SeedBenchmark.Run,
+    ["console"] = ConsoleBenchmark.Run,
 };
 
 // What a benchmark starts as a process of its own, to measure it apart from the load.
@@ -22,6 +24,7 @@ var services = new Dictionary<string, Func<string[], int>>(StringComparer.Ordina
     ["serve-dhcp"] = DhcpUnderTest.Run,
     ["serve-http"] = HttpUnderTest.Run,
     ["serve-scripts"] = ScriptsUnderTest.Run,
+    ["serve-console"] = ConsoleUnderTest.Run,
 };
 
 var name = args.Length == 0 ? "all" : args[0];
