@@ -1,6 +1,7 @@
 using Provisioner.Backup;
 using Provisioner.Doctor;
 using Provisioner.Support;
+using Provisioner.Webhooks;
 
 namespace Provisioner.Api;
 
@@ -34,5 +35,6 @@ internal static class ApiEndpoints
         api.MapBackup();
         api.MapDoctor();
         api.MapSupport();
+        api.MapWebhooks();
     }
 }

@@ -7,6 +7,8 @@ using Provisioner.Certificates;
 using Provisioner.Progress;
 using Provisioner.Protocols;
 using Provisioner.Resources;
+using Provisioner.Traces;
+using Provisioner.Webhooks;
 
 namespace Provisioner.Appliance;
 
@@ -59,9 +61,13 @@ internal static class ApplianceConfiguration
         shape.Default("events", Events(), o => o.Events, (o, v) => o with { Events = v }, "The record of what happened.");
         shape.Default("machine", MachineFields.Machine, o => o.Machine, (o, v) => o with { Machine = v }, "What this machine itself is set to.");
         shape.Default("logs", Logs(), o => o.Logs, (o, v) => o with { Logs = v }, "What installers said.");
+        shape.Default("traces", TraceFields.Traces, o => o.Traces, (o, v) => o with { Traces = v }, "Where the way of each host is told to.");
+        shape.Default("webhooks", new ListKind<WebhookOptions>(WebhookFields.Webhook), o => o.Webhooks, (o, v) => o with { Webhooks = v }, "Others who are told what happens.");
         shape.Default("backup", BackupFields.Backup, o => o.Backup, (o, v) => o with { Backup = v }, "Backups on a schedule.");
         shape.Check((options, report) =>
         {
+            foreach (var twice in options.Webhooks.GroupBy(h => h.Name).Where(g => g.Count() > 1))
+                report("webhooks", "there are two of one name", twice.Key, "a name of its own for each");
             for (var i = 0; i < options.Loaders.Length; i++)
             {
                 if (!Directory.Exists(options.Loaders[i]))

@@ -24,7 +24,9 @@ using Provisioner.Seeds;
 using Provisioner.Storage;
 using Provisioner.Support;
 using Provisioner.Templates;
+using Provisioner.Traces;
 using Provisioner.Web;
+using Provisioner.Webhooks;
 
 namespace Provisioner.Appliance;
 
@@ -84,6 +86,8 @@ internal static class ApplianceHost
             .AddSupport()
             .AddFleetView()
             .AddApplianceMetrics()
+            .AddTraces(options.Traces)
+            .AddWebhooks(options.Webhooks, options.DataDirectory)
             .AddHostedService<Retention>()
             .StartMachine();
         builder.AddApi(options.SocketPath);

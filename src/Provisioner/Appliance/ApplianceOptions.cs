@@ -9,6 +9,8 @@ using Provisioner.Certificates;
 using Provisioner.Progress;
 using Provisioner.Protocols;
 using Provisioner.Storage;
+using Provisioner.Traces;
+using Provisioner.Webhooks;
 
 namespace Provisioner.Appliance;
 
@@ -58,6 +60,12 @@ public sealed record ApplianceOptions
 
     /// <summary>What installers said.</summary>
     public LogSettings Logs { get; init; } = new();
+
+    /// <summary>Where the way of each host is told to.</summary>
+    public TraceOptions Traces { get; init; } = new();
+
+    /// <summary>Others who are told what happens.</summary>
+    public ImmutableArray<WebhookOptions> Webhooks { get; init; } = [];
 
     /// <summary>Backups on a schedule.</summary>
     public BackupOptions Backup { get; init; } = new();

@@ -1,3 +1,4 @@
+using Provisioner.Auth.Oidc;
 using Provisioner.Resources;
 
 namespace Provisioner.Auth;
@@ -13,6 +14,9 @@ public sealed record AccessOptions
 
     /// <summary>Requests a minute that one person, token or unknown address may make, with as many saved up.</summary>
     public int RequestsPerMinute { get; init; } = 1_200;
+
+    /// <summary>An identity provider that signs people in besides those with a password here.</summary>
+    public OidcOptions? Oidc { get; init; }
 }
 
 /// <summary>The keys of <c>access</c>.</summary>
@@ -27,6 +31,7 @@ internal static class AccessFields
         shape.Default("sessionIdle", length, o => o.SessionIdle, (o, v) => o with { SessionIdle = v }, "A session ends when it was not used for so long.");
         shape.Default("sessionAge", length, o => o.SessionAge, (o, v) => o with { SessionAge = v }, "A session ends after so long, used or not.");
         shape.Default("requestsPerMinute", Values.Integer(60, 1_000_000), o => o.RequestsPerMinute, (o, v) => o with { RequestsPerMinute = v }, "Requests a minute of one person, token or unknown address.");
+        shape.Optional("oidc", OidcFields.Oidc, o => o.Oidc, (o, v) => o with { Oidc = v }, "An identity provider that signs people in, besides those with a password here.");
         shape.Check((options, report) =>
         {
             if (options.SessionIdle > options.SessionAge)

@@ -30,10 +30,10 @@ internal static class AccessRules
         Open("GET", "/openapi/{documentName}.json"),
 
         // The console: its pages, and the connection they are kept alive by.
-        Open("*", "/sign-in"), Open("*", "/sign-out"), Open("*", "/setup"), Open("*", "/not-found"),
+        Open("*", "/sign-in"), Open("GET", "/sign-in/oidc"), Open("*", "/sign-out"), Open("*", "/setup"), Open("*", "/not-found"),
         new("*", "/", V), new("*", "/wall", V), new("*", "/adopt", V), new("*", "/register", V), new("*", "/import", V), new("*", "/onboard", V), new("*", "/hosts/{Name}", V),
         new("*", "/resources/{Plural}", V), new("*", "/resources/{Plural}/{Name}", V),
-        new("*", "/certificates", V), new("*", "/audit", V), new("*", "/appliance", V),
+        new("*", "/certificates", V), new("*", "/audit", V), new("*", "/appliance", V), new("*", "/people", A),
         new("*", "/_blazor/**", V), new("*", "/_framework/**", V),
 
         // How one becomes somebody.
@@ -117,6 +117,7 @@ internal static class AccessRules
         new("GET", "/api/v1/backups", O), new("POST", "/api/v1/backups", A),
         new("GET", "/api/v1/doctor", V),
         new("GET", "/api/v1/support", A),
+        new("GET", "/api/v1/webhooks", O), new("POST", "/api/v1/webhooks/{name}/try", A),
     ];
 
     /// <summary>Who may create, change and delete resources of that kind: operators register hosts, admins decide how they are built.</summary>

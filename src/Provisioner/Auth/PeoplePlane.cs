@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.DataProtection;
 using Provisioner.Api;
 using Provisioner.Api.Description;
 using Provisioner.Appliance;
+using Provisioner.Auth.Oidc;
 using Provisioner.Web;
 
 namespace Provisioner.Auth;
@@ -13,7 +14,9 @@ internal static class PeoplePlane
     /// <summary>What the secure plane's own container needs besides the appliance's services.</summary>
     public static void AddPeoplePlane(this IServiceCollection services, ApplianceOptions options)
     {
-        services.AddAuthentication(AccessHandler.SchemeName).AddScheme<AuthenticationSchemeOptions, AccessHandler>(AccessHandler.SchemeName, null);
+        var authentication = services.AddAuthentication(AccessHandler.SchemeName).AddScheme<AuthenticationSchemeOptions, AccessHandler>(AccessHandler.SchemeName, null);
+        if (options.Access.Oidc is { } oidc)
+            authentication.AddOidc(oidc);
         services.AddAuthorization(AccessRules.AddPolicies);
         services.AddRateLimiter(limiter => RequestRates.Configure(limiter, options.Access));
         // What antiforgery signs with outlives a restart, so that an open page does, too.

@@ -79,6 +79,7 @@ internal static class CommandLine
             .Concat(PeopleCommands.Create(screen, connect))
             .Append(AuditCommands.Create(screen, connect))
             .Append(InventoryCommand.Create(screen, connect))
+            .Append(WebhookCommands.Create(screen, connect))
             .Append(StatusCommand.Create(screen, connect))
             .Append(MachineCommands.Create(screen, connect))
             .Append(BackupCommand.Create(screen, connect))

@@ -100,20 +100,24 @@ internal static class ResourceCommands
         var kind = Kind();
         var name = new Argument<string?>("NAME") { Description = "One of them; without it, all.", Arity = ArgumentArity.ZeroOrOne };
         var output = Output("table", "wide", "yaml", "json");
+        var watch = new Option<bool>("--watch", "-w") { Description = "Of hosts: each state, and then each change, until Ctrl-C." };
         var command = new TeachingCommand("get", "List resources and records, or show one.",
             "provisioner get hosts",
             "provisioner get host web-1 -o yaml",
             "provisioner get discovered -o wide",
             "provisioner get findings web-1",
+            "provisioner get hosts --watch",
             "provisioner get images -o json | jq '.items[].metadata.name'")
         {
-            kind, name, output,
+            kind, name, output, watch,
         };
         command.SetAction(async (parsed, cancellation) =>
         {
             using var api = connect(parsed);
             var listing = Listing.Find(parsed.GetValue(kind)!)!;
             var format = parsed.GetValue(output)!;
+            if (parsed.GetValue(watch))
+                return await WatchAsync(screen, api, listing, parsed.GetValue(name), format, cancellation);
             if (parsed.GetValue(name) is not { } one)
             {
                 listing.Write(screen, await api.ListAsync(listing.Plural, cancellation), format);
@@ -131,6 +135,20 @@ internal static class ResourceCommands
             return CommandLine.Done;
         });
         return command;
+    }
+
+    private static async Task<int> WatchAsync(Screen screen, ApiClient api, Listing listing, string? only, string format, CancellationToken cancellation)
+    {
+        if (listing.Plural != "hosts")
+            throw new CommandFailedException([$"{listing.Plural} cannot be watched, hosts can. What happens to anything: provisioner events --follow"], CommandLine.WrongUsage);
+        await foreach (var state in api.FollowAsync("states?follow=true", cancellation))
+        {
+            if (only is not null && state.At("host") != only)
+                continue;
+            screen.Output.WriteLine(format == "json" ? state.ToJsonString(Json.Options)
+                : $"{state.At("host"),-24} {(state.At("state") is { } word ? state.At("stage") is { } stage ? $"{word} ({stage})" : word : "deleted"),-24} {state.At("reason")}".TrimEnd());
+        }
+        return CommandLine.Done;
     }
 
     private static TeachingCommand Describe(Screen screen, Func<ParseResult, ApiClient> connect)

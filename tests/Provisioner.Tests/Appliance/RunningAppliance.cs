@@ -72,7 +72,7 @@ internal sealed class RunningAppliance : IAsyncDisposable
     /// <param name="more">What stands in for the world outside.</param>
     /// <param name="backup">None is scheduled when not said.</param>
     public static async Task<RunningAppliance> StartAsync(TemporaryDirectory? directory = null, CertificateOptions? ca = null, TimeProvider? time = null, IClock? clock = null, ArtifactOptions? artifacts = null,
-        AwsOptions? aws = null, AccessOptions? access = null, Action<IServiceCollection>? more = null, BusOptions? bus = null, MachineOptions? machine = null, Provisioner.Backup.BackupOptions? backup = null)
+        AwsOptions? aws = null, AccessOptions? access = null, Action<IServiceCollection>? more = null, BusOptions? bus = null, MachineOptions? machine = null, Provisioner.Backup.BackupOptions? backup = null, Provisioner.Webhooks.WebhookOptions? webhook = null, int securePort = 0)
     {
         var own = directory is null ? new TemporaryDirectory() : null;
         var built = ApplianceHost.Build(new ApplianceOptions
@@ -82,7 +82,7 @@ internal sealed class RunningAppliance : IAsyncDisposable
             Tftp = new TftpSettings { Address = Protocols.Ipv4Address.Parse("127.0.0.1"), Port = 0 },
             Dhcp = new DhcpPorts { Port = 0, ProxyPort = 0 },
             Syslog = new SyslogOptions { Address = Protocols.Ipv4Address.Parse("127.0.0.1"), Port = 0 },
-            Secure = new SecureOptions { Address = Protocols.Ipv4Address.Parse("127.0.0.1"), Port = 0 },
+            Secure = new SecureOptions { Address = Protocols.Ipv4Address.Parse("127.0.0.1"), Port = securePort },
             Ca = ca ?? new CertificateOptions(),
             // No test asks the internet.
             Artifacts = artifacts ?? new ArtifactOptions { BuiltIn = false },
@@ -92,6 +92,7 @@ internal sealed class RunningAppliance : IAsyncDisposable
             Machine = machine ?? new MachineOptions(),
             Backup = backup ?? new Provisioner.Backup.BackupOptions(),
             Access = access ?? new AccessOptions(),
+            Webhooks = webhook is null ? [] : [webhook],
         }, logging => logging.ClearProviders(), services =>
         {
             services.AddSingleton(clock ?? new StandingClock());

@@ -188,6 +188,18 @@ public sealed class CommandLineTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Hosts_are_watched_until_the_service_stops()
+    {
+        await using var own = await RunningAppliance.StartAsync();
+        await own.ApplyAsync($"{Site.Network}\n---\n{Site.Host.Replace(", profile: worker", "", StringComparison.Ordinal)}");
+        var watching = own.RunAsync("get", "hosts", "--watch");
+        for (var i = 0; i < 3 && !watching.IsCompleted; i++)
+            await Task.Delay(200);
+        await own.DisposeAsync();
+        Assert.Contains("web-1                    Registered", (await watching).Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Links_inside_the_directory_are_followed()
     {
         BootFiles.WriteTo(directory["os"], BootFiles.Debian());

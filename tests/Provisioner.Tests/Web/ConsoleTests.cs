@@ -49,7 +49,7 @@ public sealed class ConsoleTests(Chromium chromium) : IClassFixture<Chromium>, I
         await Expect(page.GetByRole(AriaRole.Heading, new() { Name = "No servers yet" })).ToBeVisibleAsync();
         await Chromium.LiveAsync(page);
         await appliance.ApplyAsync(Site.Network);
-        await page.GetByRole(AriaRole.Link, new() { Name = "Register", Exact = true }).ClickAsync();
+        await GoAsync(page, "Register", "Register a server");
         await page.GetByLabel("Name").FillAsync("Rack 1");
         await page.GetByLabel("MAC addresses").FillAsync("52:54:00:12:34:5");
         await page.GetByRole(AriaRole.Button, new() { Name = "Register" }).ClickAsync();
@@ -90,7 +90,7 @@ public sealed class ConsoleTests(Chromium chromium) : IClassFixture<Chromium>, I
             return 0;
         });
         var page = await chromium.SignInAsync(appliance, "olga", Role.Operator);
-        await page.GetByRole(AriaRole.Link, new() { Name = "Adopt 1" }).ClickAsync();
+        await GoAsync(page, "Adopt 1", "Adopt");
         await page.GetByLabel("Name for 52:54:00:aa:bb:cc").FillAsync("n1");
         await page.GetByRole(AriaRole.Button, new() { Name = "Adopt" }).ClickAsync();
         await Expect(page.GetByRole(AriaRole.Heading, new() { Name = "n1" })).ToBeVisibleAsync();
@@ -182,6 +182,49 @@ public sealed class ConsoleTests(Chromium chromium) : IClassFixture<Chromium>, I
     }
 
     [Fact]
+    public async Task An_admin_lets_people_and_programs_in_and_out()
+    {
+        var page = await chromium.SignInAsync(appliance, "ada", Role.Admin);
+        await GoAsync(page, "People", "People and programs");
+        await page.GetByLabel("Name", new() { Exact = true }).FillAsync("olga");
+        await page.GetByLabel("Password").FillAsync("short");
+        await page.GetByRole(AriaRole.Button, new() { Name = "Add", Exact = true }).ClickAsync();
+        await Expect(page.Locator(".mud-snackbar").Filter(new() { HasText = "has 5 characters" })).ToBeVisibleAsync();
+        await page.GetByLabel("Password").FillAsync("a longer one that fits");
+        await page.GetByRole(AriaRole.Button, new() { Name = "Add", Exact = true }).ClickAsync();
+        await Expect(page.GetByLabel("Role of olga")).ToHaveValueAsync("operator");
+
+        // She sees no such page, whichever way she goes there.
+        var op = await chromium.OpenAsync();
+        await op.GotoAsync(Root + "/sign-in");
+        await op.GetByLabel("Name").FillAsync("olga");
+        await op.GetByLabel("Password").FillAsync("a longer one that fits");
+        await op.Keyboard.PressAsync("Enter");
+        await op.WaitForURLAsync(Root + "/");
+        await Chromium.LiveAsync(op);
+        await Expect(op.GetByRole(AriaRole.Link, new() { Name = "People" })).ToHaveCountAsync(0);
+        await op.EvaluateAsync("() => Blazor.navigateTo('/people')");
+        await Expect(op.GetByRole(AriaRole.Heading, new() { Name = "Not for your role" })).ToBeVisibleAsync();
+        Assert.Equal(403, (await op.GotoAsync(Root + "/people"))!.Status);
+
+        await page.GetByLabel("What for").FillAsync("ci");
+        await page.GetByRole(AriaRole.Button, new() { Name = "Make it" }).ClickAsync();
+        var token = await page.Locator(".note code").InnerTextAsync();
+        using (var program = new Visitor(appliance, token))
+            (await program.GetAsync("/api/v1/status")).Is(200);
+        await page.GetByRole(AriaRole.Button, new() { Name = "Revoke" }).ClickAsync();
+        await page.GetByRole(AriaRole.Dialog).GetByRole(AriaRole.Button, new() { Name = "Revoke" }).ClickAsync();
+        await Expect(page.GetByText("No program has one yet.")).ToBeVisibleAsync();
+        using (var program = new Visitor(appliance, token))
+            (await program.GetAsync("/api/v1/status")).Is(401);
+
+        await page.GetByLabel("Role of ada").SelectOptionAsync("viewer");
+        // The last admin stays one.
+        await Expect(page.Locator(".mud-snackbar").Filter(new() { HasText = "admin" }).Last).ToBeVisibleAsync();
+        Assert.Equal(Role.Admin, appliance.Snapshot.Users["ada"].Role);
+    }
+
+    [Fact]
     public async Task Nobody_gets_further_than_the_sign_in_and_comes_back_to_where_he_wanted()
     {
         await Visitor.AddUserAsync(appliance, "vera", Role.Viewer);
@@ -204,6 +247,28 @@ public sealed class ConsoleTests(Chromium chromium) : IClassFixture<Chromium>, I
         await page.GetByLabel("Password").FillAsync(Visitor.PasswordOf("vera"));
         await page.Keyboard.PressAsync("Enter");
         await page.WaitForURLAsync(Root + "/");
+    }
+
+    [Fact]
+    public async Task An_open_page_goes_on_when_the_service_was_started_again()
+    {
+        using var directory = new TemporaryDirectory();
+        await appliance.DisposeAsync();
+        var port = Provisioner.Tests.Kubernetes.KubeApi.FreePort();
+        appliance = await RunningAppliance.StartAsync(directory, securePort: port);
+        await ConsoleSite.BuildAsync(appliance);
+        var page = await chromium.SignInAsync(appliance, "vera", Role.Viewer);
+        await Expect(page.GetByRole(AriaRole.Button, new() { Name = "6 Registered" })).ToBeVisibleAsync();
+
+        await appliance.DisposeAsync();
+        await Expect(page.Locator(".offline")).ToBeVisibleAsync();
+        // What was shown stays.
+        await Expect(page.GetByRole(AriaRole.Button, new() { Name = "6 Registered" })).ToBeVisibleAsync();
+        appliance = await RunningAppliance.StartAsync(directory, securePort: port);
+        await Expect(page.Locator(".offline")).ToBeHiddenAsync(new() { Timeout = 20_000 });
+        await Chromium.LiveAsync(page);
+        await appliance.SendAsync(HttpMethod.Delete, "hosts/r3-n06");
+        await Expect(page.GetByRole(AriaRole.Button, new() { Name = "5 Registered" })).ToBeVisibleAsync();
     }
 
     [Fact]
@@ -246,7 +311,7 @@ public sealed class ConsoleTests(Chromium chromium) : IClassFixture<Chromium>, I
         await ConsoleSite.BuildAsync(appliance);
         var page = await chromium.SignInAsync(appliance, "ada", Role.Admin, width, height, dark);
         var wrong = new List<string>();
-        foreach (var path in new[] { "/", "/wall", "/hosts/r1-n01", "/adopt", "/register", "/import", "/onboard", "/hosts/r1-n02", "/resources/profiles", "/resources/images", "/resources/networks", "/resources/clusters", "/resources/profiles/worker", "/resources/clusters/+", "/certificates", "/audit", "/appliance", "/not-found" }.Take(pages))
+        foreach (var path in new[] { "/", "/wall", "/hosts/r1-n01", "/adopt", "/register", "/import", "/onboard", "/hosts/r1-n02", "/resources/profiles", "/resources/images", "/resources/networks", "/resources/clusters", "/resources/profiles/worker", "/resources/clusters/+", "/certificates", "/people", "/audit", "/appliance", "/not-found" }.Take(pages))
         {
             await page.GotoAsync(Root + path);
             await Chromium.LiveAsync(page);
@@ -270,6 +335,13 @@ public sealed class ConsoleTests(Chromium chromium) : IClassFixture<Chromium>, I
                 wrong.Add($"{path}: {over} pixels wider than the screen");
             await Chromium.PictureAsync(page, $"{(path == "/" ? "fleet" : path.Trim('/').Replace('/', '-').Replace("+", "new", StringComparison.Ordinal))}-{width.ToString(CultureInfo.InvariantCulture)}{(dark ? "-dark" : "")}");
         }
+    }
+
+    // Having come to a page, one is at its heading: who types before that types into nothing.
+    private static async Task GoAsync(IPage page, string link, string heading)
+    {
+        await page.GetByRole(AriaRole.Link, new() { Name = link, Exact = true }).ClickAsync();
+        await Expect(page.GetByRole(AriaRole.Heading, new() { Name = heading, Exact = true })).ToBeFocusedAsync();
     }
 
     private static async Task TabToAsync(IPage page, string selector)

@@ -125,6 +125,8 @@ internal static class ApiOperations
         new("GET", "/backups", "List the backups of the schedule", "[]StoredBackup"),
         new("POST", "/backups", "Make a backup of the schedule now", "Backup"),
         new("GET", "/doctor", "Examine the appliance", "[]ApplianceFinding"),
+        new("GET", "/webhooks", "List webhooks and what was delivered to each", "[]Webhook"),
+        new("POST", "/webhooks/{name}/try", "Send a trial to a webhook", "WebhookDelivery"),
         new("GET", "/support", "A bundle for whoever helps, secrets left out", "application/gzip"),
     ];
 

@@ -41,6 +41,8 @@ internal static class ApiSchemas
         ["Backup"] = "problem bytes:integer sha256 at:date-time changes:integer hosts:integer certificates:integer authorities:integer images:[]#BackedUpImage needs:[]string file",
         ["BackedUpImage"] = "name! bytes:integer! included:boolean!",
         ["StoredBackup"] = "name! at:date-time! bytes:integer! place!",
+        ["Webhook"] = "name! host! sources:[]string! outcomes:[]string! deliveries:[]#WebhookDelivery!",
+        ["WebhookDelivery"] = "event:integer firstAt:date-time! lastAt:date-time! attempts:integer! delivered:boolean! givenUp:boolean! answer!",
         ["ApplianceFinding"] = "code! verdict! found! breaks ask",
         ["ImageVerification"] = "image! files:integer! bytes:integer! differences:[]string!",
 

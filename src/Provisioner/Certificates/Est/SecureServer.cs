@@ -6,6 +6,7 @@ using Microsoft.AspNetCore.Server.Kestrel.Https;
 using Provisioner.Api;
 using Provisioner.Appliance;
 using Provisioner.Auth;
+using Provisioner.Auth.Oidc;
 using Provisioner.Joining;
 using Provisioner.Metrics;
 using Provisioner.Networks.Sockets;
@@ -65,6 +66,7 @@ internal sealed class SecureServer(SecureOptions options, ServerIdentity identit
         ruled.MapApi(isLocal: false);
         ruled.MapOpenApi();
         ruled.MapConsole();
+        ruled.MapOidc();
         ruled.MapMetrics();
         try
         {

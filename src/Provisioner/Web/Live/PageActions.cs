@@ -14,6 +14,9 @@ internal sealed class PageActions(Visit visit, StateWriter writer, ISnackbar sna
     public Task<bool> ChangeAsync(string method, string pattern, Func<StateEditor, string, string> change) =>
         RunAsync(method, pattern, actor => writer.ChangeAsync(editor => change(editor, actor)));
 
+    /// <summary>For an action of <see cref="RunAsync"/> that ends in a change.</summary>
+    public Task<string> WriteAsync(Func<StateEditor, string> change) => writer.ChangeAsync(change);
+
     /// <summary>Does something that is no change of the state alone.</summary>
     public async Task<bool> RunAsync(string method, string pattern, Func<string, Task<string>> action)
     {

@@ -1,4 +1,6 @@
+using System.Reflection;
 using System.Security.Claims;
+using Microsoft.AspNetCore.Components;
 using Microsoft.AspNetCore.Components.Authorization;
 using Provisioner.Auth;
 
@@ -33,6 +35,9 @@ internal sealed class Visit
     /// <summary>Whether the API would let this visitor do that: one table rules both.</summary>
     /// <param name="pattern">As in <see cref="AccessRules"/>, below <c>/api/v1</c>.</param>
     public bool May(string method, string pattern) => AccessRules.Find(method, "/api/v1" + pattern)?.Role is { } needed && Role >= needed;
+
+    /// <summary>Whether this visitor may see a page, by the rule of its address.</summary>
+    public bool MaySee(Type page) => page.GetCustomAttributes<RouteAttribute>().All(route => AccessRules.Find(HttpMethods.Get, route.Template) is { } rule && (rule.Role is null || Role >= rule.Role));
 
     /// <summary>Whether this visitor may create, change and delete resources of that kind.</summary>
     public bool MayChange(string kind) => Role >= AccessRules.RoleToChange(kind);
