@@ -30,6 +30,8 @@ public sealed class Chromium : IAsyncLifetime
     {
         if (Program is null)
             return;
+        // On two cores with other tests beside, a page may take a while; what it shows in the end is what counts.
+        Assertions.SetDefaultExpectTimeout(20_000);
         playwright = await Playwright.CreateAsync();
         // As root, in a container or not, Chromium's own sandbox has nothing to stand on.
         browser = await playwright.Chromium.LaunchAsync(new() { ExecutablePath = Program, Args = ["--no-sandbox", "--disable-gpu"] });

@@ -50,5 +50,7 @@
         onConnectionUp: () => tell(""),
       },
     },
-  }).then(() => { document.documentElement.dataset.live = "yes"; });
+  });
+  // Called by the first page that is connected and drawn: from then on what is clicked is heard.
+  window.provisionerLive = () => { document.documentElement.dataset.live = "yes"; };
 })();
