@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Net;
 using System.Text.RegularExpressions;
 using Provisioner.Lab.Harness;
 
@@ -50,7 +51,7 @@ public sealed partial class DhcpClientTests
         await using var service = await StartAsync(network, $"  address: {OwnAddress}");
         var client = await network.AddPeerAsync("client", macAddress: Mac);
 
-        var answer = await UdhcpcAsync(network, client, "-O", "logsrv", "-x", "0x5d:0007", "-V", "PXEClient:Arch:00007:UNDI:003000");
+        var answer = await UdhcpcAsync(network, client, "-O", "7", "-x", "0x5d:0007", "-V", "PXEClient:Arch:00007:UNDI:003000");
 
         Assert.Equal(0, answer.ExitCode);
         Assert.Contains($"ip={OwnAddress}\n", answer.Text, StringComparison.Ordinal);
@@ -60,8 +61,10 @@ public sealed partial class DhcpClientTests
         Assert.Contains($"serverid={LabNetwork.Address}\n", answer.Text, StringComparison.Ordinal);
         Assert.Contains($"siaddr={LabNetwork.Address}\n", answer.Text, StringComparison.Ordinal);
         Assert.Contains("boot_file=snponly.efi\n", answer.Text, StringComparison.Ordinal);
-        // Whoever asks where to send its log is told (RFC 2132 section 3.9).
-        Assert.Contains($"logsrv={LabNetwork.Address}\n", answer.Text, StringComparison.Ordinal);
+        // Whoever asks where to send its log is told (RFC 2132 section 3.9). udhcpc has no name for
+        // option 7 and shows it as hexadecimal.
+        var logServer = Convert.ToHexStringLower(IPAddress.Parse(LabNetwork.Address).GetAddressBytes());
+        Assert.Contains($"opt7={logServer}\n", answer.Text, StringComparison.Ordinal);
     }
 
     [Fact]
