@@ -1,4 +1,5 @@
 using System.Text;
+using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.Http.Features;
 using Provisioner.Resources;
 
@@ -33,8 +34,24 @@ internal static class Bodies
     {
         // Of those who have not signed in, what the server takes by itself is enough.
         var text = await TextAsync(context, context.User.Identity?.IsAuthenticated == true || Caller.IsLocal(context) ? MaximumRequest : 16 * 1024);
-        if (string.IsNullOrWhiteSpace(text))
-            text = "{}";
+        return Read(string.IsNullOrWhiteSpace(text) ? "{}" : text, shape);
+    }
+
+    /// <summary>Reads what a page's form holds by the same rules.</summary>
+    public static T ReadForm<T>(JsonObject form, Shape<T> shape)
+    {
+        try
+        {
+            return Read(form.ToJsonString(Json.Options), shape);
+        }
+        catch (ChangeRefusedException refused)
+        {
+            throw new ChangeRefusedException(refused.Kind, [.. refused.Mistakes.Select(m => m.WithoutPlace())]);
+        }
+    }
+
+    private static T Read<T>(string text, Shape<T> shape)
+    {
         var reading = new Reading();
         var found = new List<T>();
         YamlText.Read(text, reading, node =>

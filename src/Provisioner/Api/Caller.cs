@@ -38,6 +38,9 @@ internal static class Caller
     /// <summary>The request came by the unix socket.</summary>
     public static bool IsLocal(HttpContext context) => context.Features.Get<IConnectionSocketFeature>()?.Socket is { AddressFamily: AddressFamily.Unix };
 
+    /// <summary>It asks for server-sent events, as a browser's EventSource does.</summary>
+    public static bool WantsEvents(HttpRequest request) => request.Headers.Accept.Any(accept => accept?.Contains("text/event-stream", StringComparison.OrdinalIgnoreCase) == true);
+
     /// <summary>For what depends on the request's content: whoever came over the network has to have this role.</summary>
     /// <exception cref="ChangeRefusedException">He has not.</exception>
     public static void Require(HttpContext context, Role role, string toDo)

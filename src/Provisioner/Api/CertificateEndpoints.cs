@@ -128,7 +128,7 @@ internal static class CertificateEndpoints
         var body = await Bodies.ReadAsync(context, RetireShape);
         _ = ResourceEndpoints.Find(ResourceKind.Host, name, state.Snapshot);
         var steps = retirement.RunAsync(name, new RetireRequest(body.Reason, body.Force, body.Timeout, Caller.Name(context)), context.RequestAborted);
-        if (context.Request.Headers.Accept.Any(accept => accept?.Contains("text/event-stream", StringComparison.OrdinalIgnoreCase) == true))
+        if (Caller.WantsEvents(context.Request))
             return TypedResults.ServerSentEvents(TellAsync());
         var told = new List<RetireStep>();
         await foreach (var step in steps)

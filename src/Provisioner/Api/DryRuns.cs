@@ -34,7 +34,7 @@ internal sealed class DryRuns(
     {
         var (snapshot, now) = (state.Snapshot, time.GetUtcNow());
         var asked = ClientOf(client, address, snapshot);
-        var place = PlaceOf(address, network, snapshot, http);
+        var place = PlaceOf(address, network, snapshot);
         var request = new BootRequest
         {
             Step = BootStep.BootFile,
@@ -94,7 +94,7 @@ internal sealed class DryRuns(
         var host = (Host)ResourceEndpoints.Find(ResourceKind.Host, name, state.Snapshot);
         var mac = host.Spec.BootMacAddress ?? host.Spec.MacAddresses[0];
         var intent = BootDecider.Intend(mac, state.Snapshot, time.GetUtcNow());
-        var endpoint = PlaceOf(mac, null, state.Snapshot, http).Endpoint;
+        var endpoint = PlaceOf(mac, null, state.Snapshot).Endpoint;
         var file = what == "kickstart" ? "ks.cfg" : what;
         if (last && SeedFiles.Names.Contains(file))
         {
@@ -104,8 +104,8 @@ internal sealed class DryRuns(
         {
             "ipxe" => scripts.Ipxe(intent, mac, endpoint.HttpRoot, endpoint, redacted: true),
             "grub" => scripts.Grub(intent, mac, endpoint, redacted: true),
-            "nodeconfig" => NodeConfigOf(JoinPlan.Of(host, state.Snapshot, LeasedTo(host, store, time.GetUtcNow()))),
-            "join" => await join.WriteAsync(JoinPlan.Of(host, state.Snapshot, LeasedTo(host, store, time.GetUtcNow())), endpoint,
+            "nodeconfig" => NodeConfigOf(PlanOf(host)),
+            "join" => await join.WriteAsync(PlanOf(host), endpoint,
                 state.Snapshot.DesiredVersions.GetValueOrDefault(host.Name)?.Version, cancellation),
             _ when SeedFiles.Names.Contains(file) => files.Preview(host, file, endpoint, time.GetUtcNow()),
             _ => throw new ChangeRefusedException(RefusalKind.NotFound, [new Mistake($"There is nothing called '{Reading.Shorten(what)}' to render") { Path = "what", Value = Reading.Shorten(what), Expected = "ipxe, grub, kickstart, user-data, meta-data, vendor-data, nodeconfig or join" }]),
@@ -126,9 +126,13 @@ internal sealed class DryRuns(
     }
 
     // The host would ask from the address it has now.
-    private static Ipv4Address? LeasedTo(Host host, IStore store, DateTimeOffset now) =>
-        store.LoadLeases().Where(lease => !lease.Declined && lease.EndsAt > now && host.Spec.MacAddresses.Contains(lease.MacAddress))
+    private JoinPlan PlanOf(Host host)
+    {
+        var now = time.GetUtcNow();
+        var leased = store.LoadLeases().Where(lease => !lease.Declined && lease.EndsAt > now && host.Spec.MacAddresses.Contains(lease.MacAddress))
             .OrderByDescending(lease => lease.EndsAt).Select(lease => (Ipv4Address?)lease.Address).FirstOrDefault();
+        return JoinPlan.Of(host, state.Snapshot, leased);
+    }
 
     private static (string Name, Architecture Architecture, ClientKind Client) ClientOf(string? client, MacAddress mac, Snapshot snapshot)
     {
@@ -154,7 +158,7 @@ internal sealed class DryRuns(
     }
 
     // Where the machine would ask from: the Network named, the one its address lies in, or the only one there is.
-    private static (Network? Network, BootEndpoint Endpoint) PlaceOf(MacAddress mac, string? named, Snapshot snapshot, BootHttpService http)
+    private (Network? Network, BootEndpoint Endpoint) PlaceOf(MacAddress mac, string? named, Snapshot snapshot)
     {
         Network? network = null;
         if (named is not null)

@@ -34,7 +34,7 @@ internal static class EventEndpoints
         if (long.TryParse(context.Request.Headers["Last-Event-ID"], NumberStyles.None, CultureInfo.InvariantCulture, out var last))
             after = last;
         query = query with { AfterId = after, Limit = limit };
-        if (!follow && !context.Request.Headers.Accept.Any(accept => accept?.Contains("text/event-stream", StringComparison.OrdinalIgnoreCase) == true))
+        if (!follow && !Caller.WantsEvents(context.Request))
             return Json.Answer(Json.List(events.Find(query).Select(Json.Of)));
         return TypedResults.ServerSentEvents(FollowAsync(events, query, lifetime.ApplicationStopping, context.RequestAborted));
     }

@@ -59,7 +59,7 @@ internal sealed class Idempotency(TimeProvider time)
     private static bool MayBeKept(HttpRequest request) =>
         request.ContentLength is null or <= MaximumBody && !request.Path.StartsWithSegments("/api/v1/session", StringComparison.OrdinalIgnoreCase)
         && !request.Path.StartsWithSegments("/api/v1/setup", StringComparison.OrdinalIgnoreCase) && !request.Path.Value!.EndsWith("/import", StringComparison.OrdinalIgnoreCase)
-        && !request.Headers.Accept.ToString().Contains("text/event-stream", StringComparison.OrdinalIgnoreCase);
+        && !Caller.WantsEvents(request);
 
     private async Task RunAsync(HttpContext context, RequestDelegate next, (string Actor, string Key) name, Entry mine)
     {

@@ -76,7 +76,7 @@ internal static class ImageEndpoints
         // As if in quotes: on is a word here, and not a boolean.
         if (kind.TryRead(new TextNode.Scalar(word, false, new TextPosition(1, 1)), key, reading, out value))
             return true;
-        mistakes.AddRange(reading.Mistakes.Select(m => m with { Document = null, Line = null, Column = null }));
+        mistakes.AddRange(reading.Mistakes.Select(m => m.WithoutPlace()));
         return false;
     }
 

@@ -19,6 +19,9 @@ internal static class Json
     /// <summary>Not for HTML: what people read stays as it is, such as → and '.</summary>
     public static JsonSerializerOptions Options { get; } = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
+    /// <summary>As people read it.</summary>
+    public static JsonSerializerOptions Indented { get; } = new(Options) { WriteIndented = true };
+
     public static string? At(DateTimeOffset? time) =>
         time is { } at && at != default ? at.ToUniversalTime().ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture) : null;
 

@@ -8,7 +8,7 @@ namespace Provisioner.Api;
 /// <summary>Users, their sessions, and tokens of programs.</summary>
 internal static class PeopleEndpoints
 {
-    private sealed record UserBody
+    public sealed record UserBody
     {
         public string Name { get; init; } = "";
 
@@ -17,7 +17,7 @@ internal static class PeopleEndpoints
         public string? Password { get; init; }
     }
 
-    private sealed record TokenBody
+    public sealed record TokenBody
     {
         public string Name { get; init; } = "";
 
@@ -26,10 +26,10 @@ internal static class PeopleEndpoints
         public TimeSpan Lifetime { get; init; } = TimeSpan.FromDays(90);
     }
 
-    private static readonly Shape<UserBody> UserShape = DeclareUser();
+    public static readonly Shape<UserBody> UserShape = DeclareUser();
     private static readonly Shape<UserBody> RoleShape = DeclareRole();
-    private static readonly Shape<UserBody> PasswordShape = DeclarePassword();
-    private static readonly Shape<TokenBody> TokenShape = DeclareToken();
+    public static readonly Shape<UserBody> PasswordShape = DeclarePassword();
+    public static readonly Shape<TokenBody> TokenShape = DeclareToken();
 
     public static IReadOnlyList<FieldDescription> UserFields => UserShape.Fields;
 

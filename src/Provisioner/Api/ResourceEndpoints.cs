@@ -115,7 +115,7 @@ internal static class ResourceEndpoints
             var installation = snapshot.Installations.GetValueOrDefault(host.Name);
             var certificate = snapshot.GoodCertificateOf(host.Name, now);
             var lastAnswered = events.LastAnswered(host);
-            var standing = HostStanding.Of(host, installation, lastAnswered, certificate?.IssuedAt, now, snapshot.Joins.GetValueOrDefault(host.Name), snapshot.NodeOf(host.Name));
+            var standing = HostStanding.Of(host, snapshot, lastAnswered, now);
             json["status"] = Json.WithoutNulls(new JsonObject
             {
                 ["state"] = standing.State.ToString(),

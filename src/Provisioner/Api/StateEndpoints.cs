@@ -3,7 +3,7 @@ using System.Net.ServerSentEvents;
 using System.Runtime.CompilerServices;
 using System.Text.Json.Nodes;
 using System.Threading.Channels;
-using Provisioner.Web.Live;
+using Provisioner.Fleet;
 
 namespace Provisioner.Api;
 
@@ -11,7 +11,7 @@ namespace Provisioner.Api;
 internal static class StateEndpoints
 {
     public static void MapStates(this IEndpointRouteBuilder api) => api.MapGet("/states", IResult (HttpContext context, FleetView fleet, IHostApplicationLifetime lifetime, bool follow = false) =>
-        follow || context.Request.Headers.Accept.Any(accept => accept?.Contains("text/event-stream", StringComparison.OrdinalIgnoreCase) == true)
+        follow || Caller.WantsEvents(context.Request)
             ? TypedResults.ServerSentEvents(FollowAsync(fleet, lifetime.ApplicationStopping, context.RequestAborted))
             : Selection.Answer(context, fleet.Rows.Select(Of), s => s["host"]!.ToString(), isSorted: true));
 

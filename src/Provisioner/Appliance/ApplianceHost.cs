@@ -13,6 +13,7 @@ using Provisioner.Boot.Http;
 using Provisioner.Boot.Tftp;
 using Provisioner.Certificates;
 using Provisioner.Doctor;
+using Provisioner.Fleet;
 using Provisioner.Images;
 using Provisioner.Installing;
 using Provisioner.Joining;
@@ -25,7 +26,6 @@ using Provisioner.Storage;
 using Provisioner.Support;
 using Provisioner.Templates;
 using Provisioner.Traces;
-using Provisioner.Web;
 using Provisioner.Webhooks;
 
 namespace Provisioner.Appliance;
@@ -84,7 +84,7 @@ internal static class ApplianceHost
             .AddBackup()
             .AddDoctor()
             .AddSupport()
-            .AddFleetView()
+            .AddSingleton<FleetView>()
             .AddApplianceMetrics()
             .AddTraces(options.Traces)
             .AddWebhooks(options.Webhooks, options.DataDirectory)

@@ -9,22 +9,8 @@ internal static class ArtifactFields
     private static readonly (string Suffix, long Bytes)[] Units = [("TB", 1_000_000_000_000), ("GB", 1_000_000_000), ("MB", 1_000_000)];
 
     // First, because the shapes below are made of them.
-    private static ScalarKind<Uri> Url => new("an address", "an http or https URL without user, query and fragment, such as https://mirror.example.com/ubuntu/",
-        (string text, out Uri value, out string? wrong) =>
-        {
-            wrong = null;
-            if (!Uri.TryCreate(text, UriKind.Absolute, out var url) || url.Scheme is not ("http" or "https"))
-            {
-                value = null!;
-                return false;
-            }
-            value = url;
-            wrong = url.UserInfo.Length > 0 ? "has a user name or password, which would be in logs"
-                : url.Query.Length > 0 || url.Fragment.Length > 0 ? "has a query or fragment"
-                : null;
-            return wrong is null;
-        },
-        value => value.AbsoluteUri);
+    private static ScalarKind<Uri> Url => Values.WebAddress("an address", "an http or https URL without user, query and fragment, such as https://mirror.example.com/ubuntu/",
+        url => url.UserInfo.Length > 0 ? "has a user name or password, which would be in logs" : url.Query.Length > 0 || url.Fragment.Length > 0 ? "has a query or fragment" : null);
 
     /// <summary>A number of bytes such as <c>50GB</c>.</summary>
     private static ScalarKind<long> Size => new("a size", "a whole number of MB, GB or TB such as 50GB",

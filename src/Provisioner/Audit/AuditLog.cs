@@ -24,6 +24,9 @@ internal sealed class AuditLog(string dataDirectory)
 
     private string FilePath => Path.Combine(dataDirectory, AuditTrail.FileName);
 
+    /// <summary>Grows with each entry; 0 before the first.</summary>
+    public long Length => new FileInfo(FilePath) is { Exists: true } file ? file.Length : 0;
+
     /// <summary>Every line, from the first.</summary>
     public AuditVerification Verify() => AuditTrail.Verify(Lines());
 

@@ -14,13 +14,8 @@ internal sealed class SecretKind(string name, string expected, Func<string, stri
     public override bool TryRead(TextNode node, string path, Reading reading, out string value)
     {
         value = "";
-        if (node is TextNode.Broken)
+        if (!TryScalar(node, path, name, reading, out var scalar))
             return false;
-        if (node is not TextNode.Scalar scalar)
-        {
-            reading.Add(node.Position, path, $"a {(node is TextNode.Sequence ? "list" : "mapping")} is not {name}", null, expected);
-            return false;
-        }
         value = scalar.Text;
         if (wrongWith(value) is not { } wrong)
             return true;
@@ -37,34 +32,18 @@ internal static class Passwords
     public const int Minimum = 12, Maximum = 256;
 
     /// <summary>One that is to be set. Length is what counts (NIST SP 800-63B §5.1.1.2); no rules for characters.</summary>
-    public static SecretKind New { get; } = new("a password", $"{Minimum} to {Maximum} characters, not one or two repeated", NewProblem);
+    public static SecretKind New { get; } = new("a password", $"{Minimum} to {Maximum} characters, not one or two repeated", text =>
+        text.Length is < Minimum or > Maximum ? $"has {text.Length} characters" : text.Distinct().Count() < 4 ? "repeats the same few characters" : null);
 
     /// <summary>One that is to be compared.</summary>
     public static SecretKind Given { get; } = new("a password", $"at most {Maximum} characters", text => text.Length > Maximum ? $"has {text.Length} characters" : null);
 
     public static ScalarKind<string> UserName { get; } = Values.OfText("a user's name", "1 to 64 lower-case letters, digits, '.', '_', '-', '+' and '@', beginning with a letter or digit", NameProblem);
 
-    private static string? NewProblem(string text) =>
-        text.Length is < Minimum or > Maximum ? $"has {text.Length} characters" : text.Distinct().Count() < 4 ? "repeats the same few characters" : null;
-
     public static string? NameProblem(string text) =>
         text.Length is 0 or > 64 ? $"has {text.Length} characters"
         : !text.All(c => char.IsAsciiLetterLower(c) || char.IsAsciiDigit(c) || c is '.' or '_' or '-' or '+' or '@') ? "has a character that is not allowed"
         : !char.IsAsciiLetterOrDigit(text[0]) ? "begins with a sign" : null;
-
-    /// <summary>For a form, whose fields nobody has read as a document yet.</summary>
-    /// <exception cref="ChangeRefusedException">The name or the password is none that can be set.</exception>
-    public static void RefuseWrong(string name, string password)
-    {
-        var mistakes = new List<Mistake>();
-        if (NameProblem(name) is { } wrongName)
-            mistakes.Add(new Mistake($"the value {wrongName}") { Path = "name", Expected = UserName.Expected });
-        if (NewProblem(password) is { } wrongPassword)
-            mistakes.Add(new Mistake($"the value {wrongPassword}") { Path = "password", Expected = New.Expected });
-        if (mistakes.Count > 0)
-            throw new ChangeRefusedException(RefusalKind.Invalid, mistakes);
-        RefuseNameIn(password, name);
-    }
 
     /// <summary>A password that says the user's name is the first that is tried.</summary>
     public static void RefuseNameIn(string password, string name)

@@ -48,13 +48,8 @@ internal static class BackupEndpoints
             answer["file"] = path;
             return Json.Answer(answer);
         });
-        api.MapGet("/backups", async (HttpContext context, BackupService backups) =>
-        {
-            var items = new List<JsonObject>();
-            foreach (var place in backups.Places)
-                items.AddRange((await place.ListAsync(context.RequestAborted)).OrderByDescending(b => b.At).Select(b => new JsonObject { ["name"] = b.Name, ["at"] = Json.At(b.At), ["bytes"] = b.Bytes, ["place"] = place.Name }));
-            return Json.Answer(Json.List(items));
-        });
+        api.MapGet("/backups", async (HttpContext context, BackupService backups) => Json.Answer(Json.List((await backups.ListAsync(context.RequestAborted))
+            .Select(kept => new JsonObject { ["name"] = kept.Backup.Name, ["at"] = Json.At(kept.Backup.At), ["bytes"] = kept.Backup.Bytes, ["place"] = kept.Place }))));
     }
 
     private static async Task SendAsync(HttpContext context, BackupService backups, BackupVerdicts verdicts)

@@ -27,6 +27,16 @@ internal sealed class BackupService(
     /// <summary>Where they are kept, this machine's directory first.</summary>
     public IReadOnlyList<IBackupPlace> Places => options.Backup.S3 is { } s3 ? [directory, new BackupBucket(s3, aws)] : [directory];
 
+    /// <summary>All that are kept, place by place, the newest of each first.</summary>
+    /// <exception cref="BackupException">A place cannot be asked.</exception>
+    public async Task<IReadOnlyList<(string Place, KeptBackup Backup)>> ListAsync(CancellationToken ct)
+    {
+        var kept = new List<(string, KeptBackup)>();
+        foreach (var place in Places)
+            kept.AddRange((await place.ListAsync(ct)).OrderByDescending(b => b.At).Select(b => (place.Name, b)));
+        return kept;
+    }
+
     /// <summary>The last one made on the schedule, or null.</summary>
     public KeptBackup? Last => directory.List().MaxBy(b => b.At);
 

@@ -7,10 +7,10 @@ namespace Provisioner.Cli;
 /// <summary><c>audit</c>, <c>audit export</c>, <c>audit verify</c>.</summary>
 internal static class AuditCommands
 {
-    private static readonly Column[] Columns =
+    private static readonly Listing Entries = new("entry", "audit", "", "Nobody has changed anything yet.",
     [
         new("#", "sequence"), new("WHEN", (json, _) => json.At("at") is { Length: >= 16 } at ? at[..16].Replace('T', ' ') : ""), new("WHO", "actor"), new("WHAT", "what"),
-    ];
+    ]);
 
     public static Command Create(Screen screen, Func<ParseResult, ApiClient> connect)
     {
@@ -40,7 +40,10 @@ internal static class AuditCommands
                 + (parsed.GetValue(subject) is { } what ? $"&subject={ApiClient.Escape(what)}" : "");
             var entries = await api.ListAsync(query, cancellation);
             if (parsed.GetValue(output) != "jsonl")
-                return PeopleCommands.Write(screen, entries, Columns, parsed.GetValue(output) == "json", "Nobody has changed anything yet.");
+            {
+                Entries.Write(screen, entries, parsed.GetValue(output)!);
+                return CommandLine.Done;
+            }
             foreach (var entry in entries)
                 screen.Output.WriteLine(entry.ToJsonString(Json.Options));
             return CommandLine.Done;

@@ -67,7 +67,7 @@ internal static class AuthorityCommands
             }
             else if (parsed.GetValue(output) == "json")
             {
-                screen.Output.WriteLine(ca.ToJsonString(new(Json.Options) { WriteIndented = true }));
+                screen.Output.WriteLine(ca.ToJsonString(Json.Indented));
             }
             else
             {

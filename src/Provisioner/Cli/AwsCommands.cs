@@ -92,7 +92,7 @@ internal static class AwsCommands
             var answer = await api.GetAsync($"clusters/{ApiClient.Escape(name)}/aws/check", cancellation);
             var findings = answer["items"]!.AsArray().Select(f => f!.AsObject()).ToList();
             if (parsed.GetValue(output) == "json")
-                screen.Output.WriteLine(answer.ToJsonString(new(Json.Options) { WriteIndented = true }));
+                screen.Output.WriteLine(answer.ToJsonString(Json.Indented));
             else if (findings.Count == 0)
                 screen.Output.WriteLine($"Nothing wrong is found in AWS for {name}.");
             else
@@ -119,7 +119,7 @@ internal static class AwsCommands
             var accepted = answer.At("accepted") == "true";
             if (parsed.GetValue(output) == "json")
             {
-                screen.Output.WriteLine(answer.ToJsonString(new(Json.Options) { WriteIndented = true }));
+                screen.Output.WriteLine(answer.ToJsonString(Json.Indented));
                 return accepted ? CommandLine.Done : CommandLine.Failed;
             }
             if (accepted)

@@ -136,7 +136,7 @@ internal static class BackupCommand
         if (json)
         {
             verdict["file"] = path;
-            screen.Output.WriteLine(verdict.ToJsonString(new(Json.Options) { WriteIndented = true }));
+            screen.Output.WriteLine(verdict.ToJsonString(Json.Indented));
             return;
         }
         screen.Output.WriteLine($"{path}: {Words.Size(long.Parse(verdict.At("bytes"), System.Globalization.CultureInfo.InvariantCulture))}, read back and opened");
@@ -158,7 +158,7 @@ internal static class BackupCommand
         var answer = await api.GetAsync("backups", cancellation);
         var items = answer["items"]!.AsArray().Select(i => i!.AsObject()).ToList();
         if (json)
-            screen.Output.WriteLine(answer.ToJsonString(new(Json.Options) { WriteIndented = true }));
+            screen.Output.WriteLine(answer.ToJsonString(Json.Indented));
         else if (items.Count == 0)
             screen.Error.WriteLine("There is none yet. The configuration's 'backup' schedules them: docs/operations.md");
         else

@@ -46,7 +46,7 @@ internal static class CacheCommands
             var steps = new Dictionary<string, JsonObject>(StringComparer.Ordinal);
             await FollowAsync(screen, api.FollowAsync("artifacts/warm", body, cancellation), steps);
             if (parsed.GetValue(output) == "json")
-                screen.Output.WriteLine(new JsonObject { ["items"] = new JsonArray([.. steps.Values.Select(step => step.DeepClone())]) }.ToJsonString(new(Api.Json.Options) { WriteIndented = true }));
+                screen.Output.WriteLine(new JsonObject { ["items"] = new JsonArray([.. steps.Values.Select(step => step.DeepClone())]) }.ToJsonString(Api.Json.Indented));
             else
             {
                 foreach (var step in steps.Values)
@@ -118,7 +118,7 @@ internal static class CacheCommands
             var list = await api.GetAsync("artifacts", cancellation);
             if (parsed.GetValue(output) == "json")
             {
-                screen.Output.WriteLine(list.ToJsonString(new(Api.Json.Options) { WriteIndented = true }));
+                screen.Output.WriteLine(list.ToJsonString(Api.Json.Indented));
                 return CommandLine.Done;
             }
             var items = list["items"]!.AsArray().Select(i => i!.AsObject()).ToList();

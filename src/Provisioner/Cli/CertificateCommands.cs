@@ -36,7 +36,7 @@ internal static class CertificateCommands
             var given = await api.PostAsync($"hosts/{ApiClient.Escape(name)}/token", body, cancellation);
             if (parsed.GetValue(output) == "json")
             {
-                screen.Output.WriteLine(given.ToJsonString(new(Json.Options) { WriteIndented = true }));
+                screen.Output.WriteLine(given.ToJsonString(Json.Indented));
                 return CommandLine.Done;
             }
             screen.Output.WriteLine($"installation  {given.At("installation")}");

@@ -36,7 +36,7 @@ internal static class DoctorCommand
                 findings = Alone(failed.Message, parsed.GetValue(data) ?? Privileges.DefaultDataDirectory);
             }
             if (parsed.GetValue(output) == "json")
-                screen.Output.WriteLine(Json.List(findings.Select(f => f.DeepClone().AsObject())).ToJsonString(new(Json.Options) { WriteIndented = true }));
+                screen.Output.WriteLine(Json.List(findings.Select(f => f.DeepClone().AsObject())).ToJsonString(Json.Indented));
             else
                 Write(screen, findings, parsed.GetValue(all));
             return findings.Any(f => f.At("verdict") == "fail") ? CommandLine.Failed : CommandLine.Done;

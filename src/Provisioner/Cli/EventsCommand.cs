@@ -35,7 +35,7 @@ internal static class EventsCommand
             {
                 var events = await api.ListAsync(path, cancellation);
                 if (json)
-                    screen.Output.WriteLine(new JsonArray([.. events.Select(e => e.DeepClone())]).ToJsonString(new(Json.Options) { WriteIndented = true }));
+                    screen.Output.WriteLine(new JsonArray([.. events.Select(e => e.DeepClone())]).ToJsonString(Json.Indented));
                 else if (events.Count == 0)
                     screen.Error.WriteLine("Nothing has happened yet.");
                 else

@@ -160,7 +160,7 @@ internal static class HostCommands
                 query.Add($"network={ApiClient.Escape(name)}");
             var answer = await api.GetAsync($"explain/{ApiClient.Escape(parsed.GetValue(mac)!)}?{string.Join('&', query)}", cancellation);
             if (parsed.GetValue(output) == "json")
-                screen.Output.WriteLine(answer.ToJsonString(new(Api.Json.Options) { WriteIndented = true }));
+                screen.Output.WriteLine(answer.ToJsonString(Api.Json.Indented));
             else
                 Explanation.Write(screen, answer);
             return CommandLine.Done;

@@ -27,7 +27,7 @@ internal static partial class InventoryCommand
             var answer = parsed.GetValue(host) is { } name
                 ? VariablesOf(await api.GetAsync($"hosts/{ApiClient.Escape(name)}", cancellation))
                 : Of(await api.ListAsync("hosts", cancellation));
-            screen.Output.WriteLine(answer.ToJsonString(new(Json.Options) { WriteIndented = true }));
+            screen.Output.WriteLine(answer.ToJsonString(Json.Indented));
             return CommandLine.Done;
         });
         return command;

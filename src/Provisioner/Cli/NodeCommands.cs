@@ -32,7 +32,7 @@ internal static class NodeCommands
             var answer = await api.GetAsync($"idle?{string.Join('&', query)}", cancellation);
             if (parsed.GetValue(output) == "json")
             {
-                screen.Output.WriteLine(answer.ToJsonString(new(Json.Options) { WriteIndented = true }));
+                screen.Output.WriteLine(answer.ToJsonString(Json.Indented));
                 return CommandLine.Done;
             }
             var nodes = answer["items"]!.AsArray().Select(n => n!.AsObject()).ToList();

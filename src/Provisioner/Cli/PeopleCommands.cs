@@ -1,23 +1,22 @@
 using System.CommandLine;
 using System.Text.Json.Nodes;
-using Provisioner.Api;
 
 namespace Provisioner.Cli;
 
 /// <summary><c>setup</c>, <c>user</c>, <c>session</c>.</summary>
 internal static class PeopleCommands
 {
-    private static readonly Column[] UserColumns =
+    private static readonly Listing Users = new("user", "users", "", "There is no user yet: 'provisioner setup' prints the link that makes the first.",
     [
         new("NAME", "name"), new("ROLE", "role"), new("SIGNED IN", (json, time) => Words.Age(json.At("lastSignInAt"), time)),
         new("SESSIONS", "sessions"), new("BY", (json, _) => json.At("issuer") is { Length: > 0 } issuer ? issuer : "password"),
-    ];
+    ]);
 
-    private static readonly Column[] SessionColumns =
+    private static readonly Listing Sessions = new("session", "sessions", "", "Nobody is signed in.",
     [
         new("SESSION", "id"), new("USER", "user"), new("SEEN", (json, time) => Words.Age(json.At("seenAt"), time)),
         new("ENDS IN", (json, time) => Words.Age(json.At("endsAt"), time)), new("ADDRESS", "address"),
-    ];
+    ]);
 
     public static IEnumerable<Command> Create(Screen screen, Func<ParseResult, ApiClient> connect) => [Setup(screen, connect), User(screen, connect), Session(screen, connect)];
 
@@ -27,18 +26,6 @@ internal static class PeopleCommands
         var role = new Option<string>("--role") { Description = "viewer: sees; operator: registers, builds and retires hosts; admin: everything.", HelpName = "ROLE", Required = true };
         role.AcceptOnlyFromAmong(Auth.Roles.Viewer, Auth.Roles.Operator, Auth.Roles.Admin);
         return role;
-    }
-
-    /// <summary>Writes rows as a table or as JSON.</summary>
-    public static int Write(Screen screen, IReadOnlyList<JsonObject> items, Column[] columns, bool json, string whenEmpty)
-    {
-        if (json)
-            screen.Output.WriteLine(Json.List(items.Select(item => item.DeepClone().AsObject())).ToJsonString(new(Json.Options) { WriteIndented = true }));
-        else if (items.Count == 0)
-            screen.Error.WriteLine(whenEmpty);
-        else
-            screen.WriteTable([.. columns.Select(c => c.Header)], items.Select(item => (IReadOnlyList<string>)[.. columns.Select(c => c.Cell(item, screen.Time) is { Length: > 0 } cell ? cell : "-")]));
-        return CommandLine.Done;
     }
 
     private static TeachingCommand Setup(Screen screen, Func<ParseResult, ApiClient> connect)
@@ -87,7 +74,8 @@ internal static class PeopleCommands
         command.SetAction(async (parsed, cancellation) =>
         {
             using var api = connect(parsed);
-            return Write(screen, await api.ListAsync("users", cancellation), UserColumns, parsed.GetValue(output) == "json", "There is no user yet: 'provisioner setup' prints the link that makes the first.");
+            Users.Write(screen, await api.ListAsync(Users.Plural, cancellation), parsed.GetValue(output)!);
+            return CommandLine.Done;
         });
         return command;
     }
@@ -143,7 +131,8 @@ internal static class PeopleCommands
         list.SetAction(async (parsed, cancellation) =>
         {
             using var api = connect(parsed);
-            return Write(screen, await api.ListAsync("sessions", cancellation), SessionColumns, parsed.GetValue(output) == "json", "Nobody is signed in.");
+            Sessions.Write(screen, await api.ListAsync(Sessions.Plural, cancellation), parsed.GetValue(output)!);
+            return CommandLine.Done;
         });
         var id = new Argument<string>("SESSION") { Description = "As the list shows it." };
         var end = new TeachingCommand("end", "End a session: the browser has to sign in again.", "provisioner session end 0123456789abcdef") { id };

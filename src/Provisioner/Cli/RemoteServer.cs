@@ -5,6 +5,7 @@ using System.Net.Sockets;
 using System.Security.Authentication;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using Provisioner.Certificates;
 
 namespace Provisioner.Cli;
 
@@ -80,10 +81,7 @@ internal sealed record RemoteServer(Uri Address, string Token, X509Certificate2C
     {
         var tls = new SslClientAuthenticationOptions();
         if (Trusted is not null)
-        {
-            tls.CertificateChainPolicy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };
-            tls.CertificateChainPolicy.CustomTrustStore.AddRange(Trusted);
-        }
+            tls.CertificateChainPolicy = TrustOnly.These(Trusted);
         // No redirect is followed: the token would go with it.
         return new HttpClient(new SocketsHttpHandler { SslOptions = tls, AllowAutoRedirect = false, UseCookies = false, ConnectTimeout = TimeSpan.FromSeconds(15) })
         {

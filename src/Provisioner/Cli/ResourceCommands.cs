@@ -129,7 +129,7 @@ internal static class ResourceCommands
             if (found["items"] is JsonArray several)
                 listing.Write(screen, [.. several.Select(item => item!.AsObject())], format);
             else if (format == "json")
-                screen.Output.WriteLine(found.ToJsonString(new(Json.Options) { WriteIndented = true }));
+                screen.Output.WriteLine(found.ToJsonString(Json.Indented));
             else
                 listing.Write(screen, [found], format);
             return CommandLine.Done;

@@ -36,7 +36,7 @@ internal static class RestoreCommand
                 var restored = await Restore.RunAsync(path, directory, Unlock(screen, path, parsed.GetValue(identity) ?? [], parsed.GetValue(passphrase)), parsed.GetValue(replace),
                     parsed.GetValue(config) is { } wanted ? Path.GetFullPath(wanted) : null, screen.Time, cancellation);
                 if (parsed.GetValue(output) == "json")
-                    screen.Output.WriteLine(Describe(restored, directory).ToJsonString(new(Json.Options) { WriteIndented = true }));
+                    screen.Output.WriteLine(Describe(restored, directory).ToJsonString(Json.Indented));
                 else
                     Tell(screen, restored, directory);
                 return CommandLine.Done;

@@ -16,7 +16,7 @@ internal static class StatusCommand
             var status = await api.GetAsync("status", cancellation);
             if (parsed.GetValue(output) == "json")
             {
-                screen.Output.WriteLine(status.ToJsonString(new(Json.Options) { WriteIndented = true }));
+                screen.Output.WriteLine(status.ToJsonString(Json.Indented));
                 return CommandLine.Done;
             }
             screen.Output.WriteLine($"provisioner {status.At("version")}, up for {Words.Age(status.At("startedAt"), screen.Time)}, data in {status.At("dataDirectory")}");

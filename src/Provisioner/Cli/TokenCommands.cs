@@ -7,11 +7,11 @@ namespace Provisioner.Cli;
 /// <summary><c>token create</c>, <c>token list</c>, <c>token revoke</c>: tokens of programs.</summary>
 internal static class TokenCommands
 {
-    private static readonly Column[] Columns =
+    private static readonly Listing Tokens = new("token", "tokens", "", "There is no token yet: provisioner token create NAME --role ROLE",
     [
         new("NAME", "name"), new("ROLE", "role"), new("ENDS", (json, _) => json.At("endsAt") is { Length: >= 10 } ends ? ends[..10] : ""),
         new("USED", (json, time) => Words.Age(json.At("lastUsedAt"), time)), new("FROM", "lastUsedFrom"), new("BY", "actor"),
-    ];
+    ]);
 
     public static IEnumerable<Command> Create(Screen screen, Func<ParseResult, ApiClient> connect) => [Make(screen, connect), List(screen, connect), Revoke(screen, connect)];
 
@@ -37,7 +37,7 @@ internal static class TokenCommands
             var made = await api.PostAsync("tokens", body, cancellation);
             if (parsed.GetValue(output) == "json")
             {
-                screen.Output.WriteLine(made.ToJsonString(new(Json.Options) { WriteIndented = true }));
+                screen.Output.WriteLine(made.ToJsonString(Json.Indented));
                 return CommandLine.Done;
             }
             // The token alone on standard output, so that a file can take it.
@@ -55,7 +55,8 @@ internal static class TokenCommands
         command.SetAction(async (parsed, cancellation) =>
         {
             using var api = connect(parsed);
-            return PeopleCommands.Write(screen, await api.ListAsync("tokens", cancellation), Columns, parsed.GetValue(output) == "json", "There is no token yet: provisioner token create NAME --role ROLE");
+            Tokens.Write(screen, await api.ListAsync(Tokens.Plural, cancellation), parsed.GetValue(output)!);
+            return CommandLine.Done;
         });
         return command;
     }

@@ -6,11 +6,16 @@ namespace Provisioner.Cli;
 /// <summary><c>webhook list</c> and <c>webhook try</c>.</summary>
 internal static class WebhookCommands
 {
-    private static readonly Column[] Columns =
+    private static readonly Listing Webhooks = new("webhook", "webhooks", "", "The configuration names no webhook.",
+    [
+        new("NAME", "name"), new("HOST", "host"), new("LAST", (json, _) => json["deliveries"]!.AsArray().FirstOrDefault()?["answer"]?.ToString() ?? ""),
+    ]);
+
+    private static readonly Listing Deliveries = new("delivery", "deliveries", "", "Nothing was delivered since the service started.",
     [
         new("EVENT", (json, _) => json["event"]?.ToString() ?? "trial"), new("WHEN", (json, time) => Words.Age(json.At("lastAt"), time)), new("TRIES", (json, _) => json["attempts"]!.ToString()),
         new("STANDS", (json, _) => json["delivered"]!.GetValue<bool>() ? "delivered" : json["givenUp"]!.GetValue<bool>() ? "given up" : "waits"), new("ANSWER", "answer"),
-    ];
+    ]);
 
     public static Command Create(Screen screen, Func<ParseResult, ApiClient> connect) => new TeachingCommand("webhook", "Others who are told what happens: see 'webhooks' in the configuration.", "provisioner webhook list", "provisioner webhook try chat")
     {
@@ -25,14 +30,15 @@ internal static class WebhookCommands
         command.SetAction(async (parsed, cancellation) =>
         {
             using var api = connect(parsed);
-            var all = (await api.ListAsync("webhooks", cancellation)).ToList();
+            var all = await api.ListAsync(Webhooks.Plural, cancellation);
             if (parsed.GetValue(name) is not { } wanted)
             {
-                return PeopleCommands.Write(screen, all, [new("NAME", "name"), new("HOST", "host"), new("LAST", (json, _) => json["deliveries"]!.AsArray().FirstOrDefault()?["answer"]?.ToString() ?? "")],
-                    parsed.GetValue(output) == "json", "The configuration names no webhook.");
+                Webhooks.Write(screen, all, parsed.GetValue(output)!);
+                return CommandLine.Done;
             }
-            var one = all.Find(h => h["name"]!.ToString() == wanted) ?? throw new CommandFailedException($"there is no webhook '{wanted}'. provisioner webhook list");
-            return PeopleCommands.Write(screen, [.. one["deliveries"]!.AsArray().Select(d => d!.AsObject())], Columns, parsed.GetValue(output) == "json", "Nothing was delivered since the service started.");
+            var one = all.FirstOrDefault(h => h.At("name") == wanted) ?? throw new CommandFailedException($"there is no webhook '{wanted}'. provisioner webhook list");
+            Deliveries.Write(screen, [.. one["deliveries"]!.AsArray().Select(d => d!.AsObject())], parsed.GetValue(output)!);
+            return CommandLine.Done;
         });
         return command;
     }

@@ -1,6 +1,7 @@
 using Provisioner.Joining;
 using Provisioner.Kubernetes;
 using Provisioner.Progress;
+using Provisioner.Storage;
 
 namespace Provisioner.Hosts;
 
@@ -55,12 +56,16 @@ public enum HostState
 /// <param name="Reason">As a sentence; null when the state says it all.</param>
 public sealed record HostStanding(HostState State, string? Stage = null, string? Reason = null)
 {
+    /// <summary>Derives it from all that is known of the host. Pure.</summary>
+    public static HostStanding Of(Host host, Snapshot snapshot, DateTimeOffset? lastAnswered, DateTimeOffset now) => Of(
+        host, snapshot.Installations.GetValueOrDefault(host.Name), lastAnswered, snapshot.GoodCertificateOf(host.Name, now)?.IssuedAt, now, snapshot.Joins.GetValueOrDefault(host.Name), snapshot.NodeOf(host.Name));
+
     /// <summary>Derives it. Pure.</summary>
     /// <param name="installation">Its latest Installation, open or not.</param>
     /// <param name="lastAnswered">When a boot question of the host was last answered (<see cref="Events.EventLog.LastAnswered"/>).</param>
     /// <param name="enrolledAt">When its certificate was issued; null without one that is neither revoked nor over.</param>
     /// <param name="join">How far it is on its way into its cluster.</param>
-    /// <param name="node">Its node (<see cref="Storage.Snapshot.NodeOf"/>); null when none was ever seen.</param>
+    /// <param name="node">Its node (<see cref="Snapshot.NodeOf"/>); null when none was ever seen.</param>
     public static HostStanding Of(
         Host host, Installation? installation, DateTimeOffset? lastAnswered, DateTimeOffset? enrolledAt, DateTimeOffset now, HostJoin? join = null, HostNode? node = null)
     {

@@ -20,7 +20,7 @@ public static class ImageChanges
         // The same rules as for a document, by reading what would be written.
         var read = ResourceReader.Read(ResourceWriter.ToYaml(image));
         if (read.Mistakes.Count > 0)
-            throw new ChangeRefusedException(RefusalKind.Invalid, [.. read.Mistakes.Select(m => m with { Document = null, Line = null, Column = null })]);
+            throw new ChangeRefusedException(RefusalKind.Invalid, [.. read.Mistakes.Select(m => m.WithoutPlace())]);
         var mistakes = new References(editor.Snapshot, [new ResourceDocument(image, 1)]).Check();
         if (mistakes.Count > 0)
             throw new ChangeRefusedException(RefusalKind.Conflict, [.. mistakes.Select(m => m with { Document = null })]);

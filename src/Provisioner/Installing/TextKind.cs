@@ -14,13 +14,8 @@ internal sealed class TextKind(string name, string expected, Func<string, string
     public override bool TryRead(TextNode node, string path, Reading reading, out string value)
     {
         value = "";
-        if (node is TextNode.Broken)
+        if (!TryScalar(node, path, name, reading, out var scalar))
             return false;
-        if (node is not TextNode.Scalar scalar)
-        {
-            reading.Add(node.Position, path, $"a {(node is TextNode.Sequence ? "list" : "mapping")} is not {name}", null, expected);
-            return false;
-        }
         value = scalar.Text;
         var wrong = value.Trim().Length == 0 ? "is empty"
             : Encoding.UTF8.GetByteCount(value) > InstallTexts.MaximumScript ? $"has more than {InstallTexts.MaximumScript} bytes"

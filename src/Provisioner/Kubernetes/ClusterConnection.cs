@@ -3,6 +3,7 @@ using System.Net.Http.Headers;
 using System.Net.Security;
 using System.Security.Cryptography.X509Certificates;
 using k8s;
+using Provisioner.Certificates;
 using Provisioner.Clusters;
 
 namespace Provisioner.Kubernetes;
@@ -22,10 +23,6 @@ internal sealed class ClusterConnection : IDisposable
     {
         Endpoint = access.Endpoint;
         authorities = access.Authorities;
-        // The framework's own check, whole: the library's, in the versions looked at, also takes what the system trusts, and where the chain
-        // does not end there it does not look at the name.
-        var policy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };
-        policy.CustomTrustStore.AddRange(access.Authorities);
         invoker = new HttpMessageInvoker(new TokenHandler(renew)
         {
             InnerHandler = new SocketsHttpHandler
@@ -40,7 +37,9 @@ internal sealed class ClusterConnection : IDisposable
                 KeepAlivePingPolicy = HttpKeepAlivePingPolicy.WithActiveRequests,
                 // A name behind which the addresses move, as EKS's do.
                 PooledConnectionLifetime = TimeSpan.FromMinutes(30),
-                SslOptions = new SslClientAuthenticationOptions { CertificateChainPolicy = policy },
+                // The framework's own check, whole: the library's, in the versions looked at, also takes what the system trusts, and where the chain
+                // does not end there it does not look at the name.
+                SslOptions = new SslClientAuthenticationOptions { CertificateChainPolicy = TrustOnly.These(access.Authorities) },
             },
         });
         Http = new HttpClient(new Forwarder(invoker), disposeHandler: false)

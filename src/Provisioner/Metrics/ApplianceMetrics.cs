@@ -2,10 +2,10 @@ using System.Diagnostics.Metrics;
 using Provisioner.Artifacts;
 using Provisioner.Certificates;
 using Provisioner.Events;
+using Provisioner.Fleet;
 using Provisioner.Hosts;
 using Provisioner.Kubernetes;
 using Provisioner.Storage;
-using Provisioner.Web.Live;
 
 namespace Provisioner.Metrics;
 

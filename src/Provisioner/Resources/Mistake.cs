@@ -24,6 +24,9 @@ public sealed record Mistake(string Message)
     /// <summary>What would be right.</summary>
     public string? Expected { get; init; }
 
+    /// <summary>The same where there is no text that somebody wrote: line and column would be of one that was made for reading.</summary>
+    public Mistake WithoutPlace() => this with { Document = null, Line = null, Column = null };
+
     /// <summary>One line for people: <c>line 4, column 9: spec.architecture: …</c>.</summary>
     public override string ToString()
     {

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Diagnostics.CodeAnalysis;
 using System.Text.Json.Nodes;
 
 namespace Provisioner.Resources;
@@ -22,6 +23,16 @@ internal abstract class ValueKind<T>
     public abstract bool TryRead(TextNode node, string path, Reading reading, out T value);
 
     public abstract JsonNode Write(T value);
+
+    /// <summary>For kinds that are written as one text. What is broken was reported already; a list or a mapping is reported here.</summary>
+    /// <param name="name">With its article: <c>a MAC address</c>.</param>
+    protected bool TryScalar(TextNode node, string path, string name, Reading reading, [NotNullWhen(true)] out TextNode.Scalar? scalar)
+    {
+        scalar = node as TextNode.Scalar;
+        if (scalar is null && node is not TextNode.Broken)
+            reading.Add(node.Position, path, $"a {(node is TextNode.Sequence ? "list" : "mapping")} is not {name}", null, Expected);
+        return scalar is not null;
+    }
 }
 
 /// <summary>Reads a text; <paramref name="wrong"/> says what is wrong with it, as the rest of a sentence, or is null for "is not …".</summary>
@@ -42,13 +53,8 @@ internal sealed class ScalarKind<T>(string name, string expected, TryParse<T> pa
     public override bool TryRead(TextNode node, string path, Reading reading, out T value)
     {
         value = default!;
-        if (node is TextNode.Broken)
+        if (!TryScalar(node, path, name, reading, out var scalar))
             return false;
-        if (node is not TextNode.Scalar scalar)
-        {
-            reading.Add(node.Position, path, $"a {(node is TextNode.Sequence ? "list" : "mapping")} is not {name}", null, expected);
-            return false;
-        }
         if (Texts.Printable(scalar.Text) is { } control)
         {
             reading.Add(node.Position, path, $"'{Reading.Shorten(scalar.Text)}' {control}", scalar.Text, expected);

@@ -198,6 +198,19 @@ internal static class Values
         value => value, "integer");
 
     /// <summary>One of several words.</summary>
+    /// <summary>An absolute http or https URL.</summary>
+    /// <param name="wrongWith">What more is asked of it, as the rest of a sentence; null when it is right.</param>
+    public static ScalarKind<Uri> WebAddress(string name, string expected, Func<Uri, string?> wrongWith) => new(name, expected,
+        (string text, out Uri value, out string? wrong) =>
+        {
+            wrong = null;
+            if (!Uri.TryCreate(text, UriKind.Absolute, out value!) || value.Scheme is not ("http" or "https"))
+                return false;
+            wrong = wrongWith(value);
+            return wrong is null;
+        },
+        value => value.AbsoluteUri);
+
     public static ScalarKind<T> OneOf<T>(string name, params (string Word, T Value)[] words) where T : notnull =>
         new(name, "one of " + string.Join(", ", words.Select(w => w.Word)),
             (string text, out T value, out string? wrong) =>

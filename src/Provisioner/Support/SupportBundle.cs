@@ -116,7 +116,7 @@ internal sealed class SupportBundle(ApplianceOptions options, CurrentState state
         }
     }
 
-    private static string Indented(JsonObject json) => json.ToJsonString(new(Json.Options) { WriteIndented = true }) + "\n";
+    private static string Indented(JsonObject json) => json.ToJsonString(Json.Indented) + "\n";
 
     // Names, sizes and modes: not the images' thousands of files.
     private static IEnumerable<string> Listing(string directory, int depth = 0)

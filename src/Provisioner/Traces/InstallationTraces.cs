@@ -1,9 +1,9 @@
 using System.Diagnostics;
+using Provisioner.Fleet;
 using Provisioner.Hosts;
 using Provisioner.Kubernetes;
 using Provisioner.Progress;
 using Provisioner.Storage;
-using Provisioner.Web.Live;
 using EventLog = Provisioner.Events.EventLog;
 
 namespace Provisioner.Traces;
@@ -36,8 +36,6 @@ internal sealed class InstallationTraces(FleetView fleet, EventLog events, TimeP
 
     private void Look()
     {
-        if (!source.HasListeners())
-            return;
         lock (gate)
         {
             var (snapshot, now) = (fleet.Snapshot, time.GetUtcNow());

@@ -26,13 +26,8 @@ internal static class TraceFields
 
     private static Shape<TraceOptions> Declare()
     {
-        var url = new ScalarKind<Uri>("an address", "an http or https URL such as http://collector:4317",
-            (string text, out Uri value, out string? wrong) =>
-            {
-                value = Uri.TryCreate(text, UriKind.Absolute, out var read) ? read : new Uri("http://invalid/");
-                wrong = read is { UserInfo: "", Fragment: "" } && (read.Scheme == Uri.UriSchemeHttp || read.Scheme == Uri.UriSchemeHttps) ? null : "is no address of a collector";
-                return wrong is null;
-            }, value => value.AbsoluteUri);
+        var url = Values.WebAddress("an address of a collector", "an http or https URL such as http://collector:4317",
+            url => url.UserInfo.Length > 0 || url.Fragment.Length > 0 ? "is no address of a collector" : null);
         var protocol = Values.OneOf("a protocol", ("grpc", TraceProtocol.Grpc), ("http", TraceProtocol.Http));
         var shape = new Shape<TraceOptions>("traces", () => new TraceOptions());
         shape.Optional("collector", url, o => o.Collector, (o, v) => o with { Collector = v }, "A collector of OpenTelemetry.");

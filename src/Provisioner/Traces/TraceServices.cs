@@ -9,10 +9,10 @@ internal static class TraceServices
 {
     public static IServiceCollection AddTraces(this IServiceCollection services, TraceOptions options)
     {
-        services.AddHostedService<InstallationTraces>();
+        // Without one nobody listens, and the fleet is not looked at for it.
         if (options.Collector is not { } collector)
             return services;
-        services.AddOpenTelemetry().ConfigureResource(resource => resource.AddService("provisioner", serviceVersion: ApplianceStatus.Version, serviceInstanceId: Environment.MachineName))
+        services.AddHostedService<InstallationTraces>().AddOpenTelemetry().ConfigureResource(resource => resource.AddService("provisioner", serviceVersion: ApplianceStatus.Version, serviceInstanceId: Environment.MachineName))
             .WithTracing(tracing => tracing.AddSource(InstallationTraces.SourceName).AddOtlpExporter(otlp =>
             {
                 otlp.Endpoint = collector;

@@ -7,9 +7,6 @@ namespace Provisioner.Web;
 /// <summary>The web console: pages of the secure plane that people use. What they do goes the API's way, by its rules.</summary>
 internal static class Console
 {
-    /// <summary>What all open pages share.</summary>
-    public static IServiceCollection AddFleetView(this IServiceCollection services) => services.AddSingleton<FleetView>();
-
     /// <summary>What the secure plane's own container needs for it.</summary>
     public static void AddConsole(this IServiceCollection services)
     {

@@ -31,13 +31,8 @@ internal static class WebhookFields
 
     private static Shape<WebhookOptions> Declare()
     {
-        var url = new ScalarKind<Uri>("an address", "an https URL, or http to this machine itself",
-            (string text, out Uri value, out string? wrong) =>
-            {
-                value = Uri.TryCreate(text, UriKind.Absolute, out var read) ? read : new Uri("https://invalid/");
-                wrong = read is { Fragment: "", UserInfo: "" } && (read.Scheme == Uri.UriSchemeHttps || read.Scheme == Uri.UriSchemeHttp && read.IsLoopback) ? null : "is no address that events are sent to";
-                return wrong is null;
-            }, value => value.AbsoluteUri);
+        var url = Values.WebAddress("an address that events are sent to", "an https URL, or http to this machine itself",
+            url => url.UserInfo.Length > 0 || url.Fragment.Length > 0 || url.Scheme != Uri.UriSchemeHttps && !url.IsLoopback ? "is no address that events are sent to" : null);
         var path = Values.OfText("a path", "an absolute path", text => Path.IsPathFullyQualified(text) ? null : "is not an absolute path");
         var source = Values.OneOf("a source", [.. Enum.GetValues<EventSource>().Select(s => (Api.Json.Word(s), s))]);
         var outcome = Values.OneOf("an outcome", [.. Enum.GetValues<EventOutcome>().Select(o => (Api.Json.Word(o), o))]);

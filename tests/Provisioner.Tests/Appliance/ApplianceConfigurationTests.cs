@@ -104,13 +104,11 @@ public sealed class ApplianceConfigurationTests
     [Fact]
     public void The_packaged_file_says_what_there_is()
     {
-        var lines = File.ReadAllLines(Path.Combine(Root(), "appliance", "provisioner.yaml")).Where(l => System.Text.RegularExpressions.Regex.IsMatch(l, "^#[a-z]")).Select(l => l[1..]).ToList();
+        var lines = File.ReadAllLines(Path.Combine(Repository.Root, "appliance", "provisioner.yaml")).Where(l => System.Text.RegularExpressions.Regex.IsMatch(l, "^#[a-z]")).Select(l => l[1..]).ToList();
         var read = ApplianceConfiguration.Read(string.Join('\n', lines));
         Assert.Equal(new StoreLimits().Events, read.Events.Retention);
         Assert.Equal(new AccessOptions().SessionIdle, read.Access.SessionIdle);
         Assert.Equal(new EventSettings().KeepFor, read.Events.KeepFor);
         Assert.Equal(ApplianceConfiguration.Fields.Select(f => f.Name).Order(StringComparer.Ordinal), lines.Select(l => l[..l.IndexOf(':', StringComparison.Ordinal)]).Order(StringComparer.Ordinal));
     }
-
-    private static string Root([System.Runtime.CompilerServices.CallerFilePath] string here = "") => Path.GetFullPath(Path.Combine(Path.GetDirectoryName(here)!, "..", "..", ".."));
 }

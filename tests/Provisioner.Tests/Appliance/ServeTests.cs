@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
-using System.Runtime.CompilerServices;
 using System.Text;
 
 namespace Provisioner.Tests.Appliance;
@@ -142,7 +141,7 @@ public sealed class ServeTests : IDisposable
     [Fact]
     public async Task Reads_this_site_s_templates_again_on_SIGHUP()
     {
-        var unit = File.ReadAllLines(Path.Combine(Root(), "appliance", "provisioner.service"));
+        var unit = File.ReadAllLines(Path.Combine(Repository.Root, "appliance", "provisioner.service"));
         Assert.Contains("ExecReload=/bin/kill -HUP $MAINPID", unit);
         Assert.InRange(Array.IndexOf(unit, "ExecReload=/bin/kill -HUP $MAINPID"), Array.IndexOf(unit, "[Service]"), Array.IndexOf(unit, "[Install]"));
 
@@ -200,8 +199,6 @@ public sealed class ServeTests : IDisposable
             start.Environment.Remove(variable);
         return start;
     }
-
-    private static string Root([CallerFilePath] string here = "") => Path.GetFullPath(Path.Combine(Path.GetDirectoryName(here)!, "..", "..", ".."));
 
     private static Task<string> ReadUntilReadyAsync(Process service) => ReadUntilAsync(service, "is ready after");
 

@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using Provisioner.Boot;
 using Provisioner.Installing;
 using Provisioner.Protocols;
@@ -111,7 +110,7 @@ public sealed class NetworkFilesTests
     [MemberData(nameof(Cases))]
     public void NetworkManager_takes_its_connections(string name)
     {
-        var nmcli = Path.Combine(Repository(), ".cache", "network-manager", "usr", "bin", "nmcli");
+        var nmcli = Path.Combine(Repository.Root, ".cache", "network-manager", "usr", "bin", "nmcli");
         Tool.SkipWithout(nmcli, "/usr/lib/" + (System.Runtime.InteropServices.RuntimeInformation.ProcessArchitecture == System.Runtime.InteropServices.Architecture.Arm64 ? "aarch64" : "x86_64") + "-linux-gnu/libnm.so.0");
         var plan = Plan(name, "rhel-9");
         var files = NetworkFiles.NetworkManager(plan.Host, plan.Network).ToList();
@@ -198,6 +197,4 @@ public sealed class NetworkFilesTests
             host => host with { Install = new() { Network = new() { Address = Ipv4Address.Parse("192.0.2.21"), Prefix = 26, Gateway = Ipv4Address.Parse("192.0.2.1"), BondMembers = [.. host.MacAddresses.Take(2)] } } });
         return InstallPlan.Resolve(context.Host, context.Profile, context.Image, context.Network, context.Cluster, out _)!;
     }
-
-    private static string Repository([CallerFilePath] string here = "") => Path.GetFullPath(Path.Combine(Path.GetDirectoryName(here)!, "..", "..", ".."));
 }

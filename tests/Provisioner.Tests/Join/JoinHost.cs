@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Provisioner.Tests.Appliance;
@@ -130,7 +129,7 @@ internal class JoinHost : IAsyncDisposable
         }
     }
 
-    public static string TemplateFile(string name) => Path.Combine(Root(), "templates", "join", name);
+    public static string TemplateFile(string name) => Path.Combine(Repository.Root, "templates", "join", name);
 
     public static string? Find(string program) =>
         (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').Select(folder => Path.Combine(folder, program)).FirstOrDefault(System.IO.File.Exists);
@@ -155,7 +154,7 @@ internal class JoinHost : IAsyncDisposable
                 System.IO.File.CreateSymbolicLink(Path.Combine(directory["bin"], "openssl"), Require("openssl"));
                 return ([busybox, "sh"], directory["bin"]);
             default:
-                var old = Path.Combine(Root(), ".cache", name);
+                var old = Path.Combine(Repository.Root, ".cache", name);
                 Assert.SkipUnless(Directory.Exists(old), $"{old} is not there: .ci/install peers brings it");
                 var libraries = Directory.GetDirectories(Path.Combine(old, "usr", "lib"), "*-linux-gnu*").Single();
                 foreach (var program in (string[])["curl", "openssl"])
@@ -170,6 +169,4 @@ internal class JoinHost : IAsyncDisposable
         Assert.SkipWhen(found is null, $"{program} is not installed");
         return found!;
     }
-
-    private static string Root([CallerFilePath] string here = "") => Path.GetFullPath(Path.Combine(Path.GetDirectoryName(here)!, "..", "..", ".."));
 }

@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using Provisioner.Auth;
@@ -27,7 +26,7 @@ public sealed class MetricsTests
         Assert.Matches("""(?m)^provisioner_events_total\{[^}]*\} [1-9]""", text);
         Assert.Matches("""(?m)^provisioner_authority_remaining_seconds\{[^}]*\} \d""", text);
         // Each metric that the dashboard's expressions name is one that there is, with the labels they use.
-        var dashboard = File.ReadAllText(Path.Combine(Root(), "docs", "grafana.json"));
+        var dashboard = File.ReadAllText(Path.Combine(Repository.Root, "docs", "grafana.json"));
         var names = JsonNode.Parse(dashboard)!["panels"]!.AsArray().SelectMany(p => p!["targets"]!.AsArray()).SelectMany(t => Regex.Matches(t!["expr"]!.ToString(), @"provisioner_[a-z_]+")).Select(m => m.Value).Distinct().ToList();
         Assert.NotEmpty(names);
         // Without a certificate, a node or a cluster there is nothing to say of them.
@@ -42,6 +41,4 @@ public sealed class MetricsTests
         using var nobody = new Visitor(appliance);
         Assert.Equal("ready\n", (await nobody.GetAsync("/readyz")).Is(200).Text);
     }
-
-    private static string Root([CallerFilePath] string here = "") => Path.GetFullPath(Path.Combine(Path.GetDirectoryName(here)!, "..", "..", ".."));
 }

@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using System.Text.RegularExpressions;
 using Provisioner.Resources;
 
@@ -14,19 +13,19 @@ public sealed class DocumentationTests
     public void Each_key_is_documented_as_it_is_declared(string kind)
     {
         var table = string.Concat(Rows(ResourceKind.Find(kind)!.Fields.Single(f => f.Name == "spec").Fields, ""));
-        var page = File.ReadAllText(Path.Combine(Root(), "docs", "resources.md"));
+        var page = File.ReadAllText(Path.Combine(Repository.Root, "docs", "resources.md"));
 
         Assert.True(page.Contains(table, StringComparison.Ordinal), $"docs/resources.md must hold this table of {kind}:\n\n{table}");
     }
 
-    public static TheoryData<string> Pages { get; } = [.. Directory.EnumerateFiles(Path.Combine(Root(), "docs"), "*.md").Append(Path.Combine(Root(), "README.md")).Select(p => Path.GetRelativePath(Root(), p)).Order(StringComparer.Ordinal)];
+    public static TheoryData<string> Pages { get; } = [.. Directory.EnumerateFiles(Path.Combine(Repository.Root, "docs"), "*.md").Append(Path.Combine(Repository.Root, "README.md")).Select(p => Path.GetRelativePath(Repository.Root, p)).Order(StringComparer.Ordinal)];
 
     /// <summary>An example is typed off: what is written there is read without a mistake.</summary>
     [Theory]
     [MemberData(nameof(Pages))]
     public void Each_example_can_be_applied(string page)
     {
-        foreach (Match block in Regex.Matches(File.ReadAllText(Path.Combine(Root(), page)), @"^(?<indent> *)```yaml\n(?<text>.*?)^ *```", RegexOptions.Multiline | RegexOptions.Singleline))
+        foreach (Match block in Regex.Matches(File.ReadAllText(Path.Combine(Repository.Root, page)), @"^(?<indent> *)```yaml\n(?<text>.*?)^ *```", RegexOptions.Multiline | RegexOptions.Singleline))
         {
             var text = Regex.Replace(block.Groups["text"].Value, $"^{block.Groups["indent"].Value}", "", RegexOptions.Multiline);
             if (!text.StartsWith("apiVersion: provisioner/v1", StringComparison.Ordinal))
@@ -48,6 +47,4 @@ public sealed class DocumentationTests
                 yield return row;
         }
     }
-
-    private static string Root([CallerFilePath] string here = "") => Path.GetFullPath(Path.Combine(Path.GetDirectoryName(here)!, "..", "..", ".."));
 }

@@ -1,7 +1,9 @@
 using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using System.Diagnostics;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Time.Testing;
+using Provisioner.Fleet;
 using Provisioner.Hosts;
 using Provisioner.Progress;
 using Provisioner.Tests.Appliance;
@@ -31,6 +33,9 @@ public sealed class InstallationTracesTests
         var time = new FakeTimeProvider(DateTimeOffset.Parse("2026-03-01T12:00:00Z", System.Globalization.CultureInfo.InvariantCulture));
         await using var appliance = await RunningAppliance.StartAsync(time: time);
         await Provisioner.Tests.Web.ConsoleSite.BuildAsync(appliance);
+        // As the service has it when its configuration names a collector.
+        using var traces = new InstallationTraces(appliance.Services.GetRequiredService<FleetView>(), appliance.EventLog, time);
+        await traces.StartAsync(TestContext.Current.CancellationToken);
         var opened = time.GetUtcNow();
         var installation = new Installation { Id = Id, Host = "r1-n05", Profile = "worker", Image = "ubuntu-24.04", OpenedAt = opened, ClosesAt = opened.AddHours(1) };
         await PutAsync(installation);

@@ -5,6 +5,7 @@ using Microsoft.AspNetCore.Authentication;
 using Microsoft.IdentityModel.Protocols.OpenIdConnect;
 using Provisioner.Api;
 using Provisioner.Appliance;
+using Provisioner.Certificates;
 using Provisioner.Certificates.Keys;
 using Provisioner.Resources;
 using Provisioner.Storage;
@@ -56,13 +57,7 @@ internal static class OidcSignIn
                 cookie.HttpOnly = true;
             }
             if (authorities is not null)
-            {
-                oidc.BackchannelHttpHandler = new SocketsHttpHandler
-                {
-                    SslOptions = new() { CertificateChainPolicy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck } },
-                };
-                ((SocketsHttpHandler)oidc.BackchannelHttpHandler).SslOptions.CertificateChainPolicy!.CustomTrustStore.AddRange(authorities);
-            }
+                oidc.BackchannelHttpHandler = new SocketsHttpHandler { SslOptions = new() { CertificateChainPolicy = TrustOnly.These(authorities) } };
             oidc.Events.OnTicketReceived = ticket => LetInAsync(ticket, options);
             oidc.Events.OnRemoteFailure = failure =>
             {
@@ -103,15 +98,13 @@ internal static class OidcSignIn
         var groups = person.FindAll(options.GroupsClaim).Select(c => c.Value).ToList();
         if (subject.Length == 0 || Passwords.NameProblem(name) is not null)
         {
-            Refuse(context, "Sign-in at the identity provider", name.Length == 0 ? $"the claim {options.NameClaim} is missing" : $"'{Texts.OneLine(name, 64)}' is no name of a user here: {Passwords.UserName.Expected}");
-            ticket.Response.Redirect($"/sign-in?problem={Failed}");
+            Back(Failed, "Sign-in", name.Length == 0 ? $"the claim {options.NameClaim} is missing" : $"'{Texts.OneLine(name, 64)}' is no name of a user here: {Passwords.UserName.Expected}");
             return;
         }
         if (options.RoleOf(groups) is not { } role)
         {
-            Refuse(context, $"Sign-in of {name} at the identity provider", groups.Count == 0 ? $"the claim {options.GroupsClaim} is missing"
+            Back(NoRole, $"Sign-in of {name}", groups.Count == 0 ? $"the claim {options.GroupsClaim} is missing"
                 : $"none of the groups has a role in access.oidc.roles: {Texts.OneLine(string.Join(", ", groups.Take(20)), 300)}");
-            ticket.Response.Redirect($"/sign-in?problem={NoRole}");
             return;
         }
         try
@@ -122,8 +115,13 @@ internal static class OidcSignIn
         }
         catch (ChangeRefusedException taken)
         {
-            Refuse(context, $"Sign-in of {name} at the identity provider", taken.Message);
-            ticket.Response.Redirect($"/sign-in?problem={Taken}");
+            Back(Taken, $"Sign-in of {name}", taken.Message);
+        }
+
+        void Back(string problem, string what, string reason)
+        {
+            Refuse(context, $"{what} at the identity provider", reason);
+            ticket.Response.Redirect($"/sign-in?problem={problem}");
         }
     }
 

@@ -1,5 +1,4 @@
 using System.Text;
-using System.Text.Json;
 using System.Text.Json.Nodes;
 
 namespace Provisioner.Aws.Setup;
@@ -7,8 +6,6 @@ namespace Provisioner.Aws.Setup;
 /// <summary>The plan for people to read, and as policy files.</summary>
 internal static class AwsPlanText
 {
-    private static readonly JsonSerializerOptions Indented = new(Api.Json.Options) { WriteIndented = true };
-
     public static string Write(AwsPlan plan)
     {
         var text = new StringBuilder();
@@ -61,7 +58,7 @@ internal static class AwsPlanText
             ["appliance-policy.json"] = policies.Appliance,
             ["setup-policy.json"] = policies.Setup,
         };
-        return all.ToJsonString(Indented) + "\n";
+        return all.ToJsonString(Api.Json.Indented) + "\n";
     }
 
     private static string Networks<T>(IEnumerable<T> networks) => string.Join(", ", networks) is { Length: > 0 } list ? list : "as they are there";

@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.Components;
+using Provisioner.Fleet;
 
 namespace Provisioner.Web.Live;
 

@@ -53,8 +53,7 @@ internal sealed record HostForm
         {
             ["apiVersion"] = ResourceKind.ApiVersion, ["kind"] = "Host", ["metadata"] = new JsonObject { ["name"] = Name }, ["spec"] = spec,
         }.ToJsonString());
-        // Line and column are of a text that nobody wrote.
-        return (read.Documents, [.. read.Mistakes.Select(m => m with { Line = null, Column = null, Document = null })]);
+        return (read.Documents, [.. read.Mistakes.Select(m => m.WithoutPlace())]);
     }
 
     private static string ArchitectureOf(string text) => text.ToUpperInvariant() switch

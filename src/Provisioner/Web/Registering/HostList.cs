@@ -81,7 +81,7 @@ internal sealed class HostList
         }
         catch (ChangeRefusedException refused)
         {
-            return [.. refused.Mistakes.Select(m => m with { Line = null, Column = null, Document = null })];
+            return [.. refused.Mistakes.Select(m => m.WithoutPlace())];
         }
     }
 }

@@ -2,10 +2,10 @@ using System.Collections.Immutable;
 using Provisioner.Events;
 using Provisioner.Storage;
 
-namespace Provisioner.Web.Live;
+namespace Provisioner.Fleet;
 
 /// <summary>
-/// The fleet as all open pages show it. However fast the state changes and however many pages are open, it is worked out at most a few times a
+/// The fleet as pages, streams and metrics show it. However fast the state changes and however many look, it is worked out at most a few times a
 /// second, once for all of them; and not at all while nobody looks.
 /// </summary>
 internal sealed class FleetView : IDisposable
@@ -34,7 +34,7 @@ internal sealed class FleetView : IDisposable
         state.Changed += OnChanged;
     }
 
-    /// <summary>Raised after the state changed, on no particular thread. Pages look again.</summary>
+    /// <summary>Raised after the state changed, on no particular thread: look again.</summary>
     public event Action Changed
     {
         add

@@ -1,7 +1,7 @@
 using Provisioner.Hosts;
 using Provisioner.Storage;
 
-namespace Provisioner.Web.Live;
+namespace Provisioner.Fleet;
 
 /// <summary>A host as the fleet's pages show it.</summary>
 /// <param name="Since">When it came into its stage or state, as far as is known.</param>
@@ -25,7 +25,7 @@ internal sealed record FleetRow(Host Host, HostStanding Standing, DateTimeOffset
         var certificate = snapshot.GoodCertificateOf(host.Name, now);
         var join = snapshot.Joins.GetValueOrDefault(host.Name);
         var node = snapshot.NodeOf(host.Name);
-        var standing = HostStanding.Of(host, installation, lastAnswered, certificate?.IssuedAt, now, join, node);
+        var standing = HostStanding.Of(host, snapshot, lastAnswered, now);
         return new(host, standing, SinceOf(standing.State), certificate?.NotAfter);
 
         DateTimeOffset? SinceOf(HostState state) => state switch

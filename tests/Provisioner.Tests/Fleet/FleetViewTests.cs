@@ -1,10 +1,11 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Time.Testing;
+using Provisioner.Fleet;
 using Provisioner.Hosts;
 using Provisioner.Tests.Appliance;
-using Provisioner.Web.Live;
+using Provisioner.Tests.Web;
 
-namespace Provisioner.Tests.Web;
+namespace Provisioner.Tests.Fleet;
 
 public sealed class FleetViewTests
 {
