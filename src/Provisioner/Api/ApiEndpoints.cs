@@ -1,5 +1,6 @@
 using Provisioner.Backup;
 using Provisioner.Doctor;
+using Provisioner.NetBox;
 using Provisioner.Support;
 using Provisioner.Webhooks;
 
@@ -36,5 +37,6 @@ internal static class ApiEndpoints
         api.MapDoctor();
         api.MapSupport();
         api.MapWebhooks();
+        api.MapNetBox();
     }
 }

@@ -11,7 +11,7 @@ internal static class ApiServer
 
     public static void AddApi(this WebApplicationBuilder builder, string socketPath)
     {
-        builder.Services.AddRouting().AddSingleton<Idempotency>().AddSingleton<DryRuns>();
+        builder.Services.AddRouting().AddSingleton<KeptAnswers>().AddSingleton<Idempotency>().AddSingleton<DryRuns>();
         builder.Services.AddHostedService(_ => new SocketGuard(socketPath));
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
         {

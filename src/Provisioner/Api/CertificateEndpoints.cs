@@ -109,7 +109,7 @@ internal static class CertificateEndpoints
                 ["closesAt"] = Json.At(installation.ClosesAt),
                 ["enrolOnly"] = installation.EnrolOnly,
             });
-        });
+        }).WithMetadata(new SecretAnswer());
         api.MapGet("/alerts", (HttpContext context, CurrentState state, bool all = false) =>
             Selection.Answer(context, state.Snapshot.Alerts.Values.Where(a => all || a.DismissedAt is null).OrderByDescending(a => a.Severity).ThenByDescending(a => a.LastAt).Select(Json.Of), a => a["id"]!.ToString()));
         api.MapGet("/alerts/{id}", (string id, CurrentState state) =>

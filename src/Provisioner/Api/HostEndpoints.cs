@@ -1,3 +1,6 @@
+using System.Net.ServerSentEvents;
+using System.Runtime.CompilerServices;
+using System.Text.Json.Nodes;
 using Provisioner.Artifacts;
 using Provisioner.Boot;
 using Provisioner.Hosts;
@@ -62,15 +65,17 @@ internal static class HostEndpoints
                 return 0;
             }, context.RequestAborted);
             context.Response.Headers.CacheControl = "no-store";
-            return Json.Answer(new System.Text.Json.Nodes.JsonObject { ["host"] = name, ["passphrase"] = keys.DiskPassphraseOf(built) });
-        });
+            return Json.Answer(new JsonObject { ["host"] = name, ["passphrase"] = keys.DiskPassphraseOf(built) });
+        }).WithMetadata(new SecretAnswer());
         // A host that is gone has its last lines still.
-        api.MapGet("/hosts/{name}/log", (string name, InstallerLog log, CurrentState state) =>
+        api.MapGet("/hosts/{name}/log", IResult (string name, HttpContext context, InstallerLog log, CurrentState state, IHostApplicationLifetime lifetime, bool follow = false) =>
         {
             var text = Texts.Name(name, 64) is null ? log.Read(name) : "";
             if (text.Length == 0)
                 _ = ResourceEndpoints.Find(ResourceKind.Host, name, state.Snapshot);
-            return Results.Text(text, "text/plain; charset=utf-8");
+            return follow || Caller.WantsEvents(context.Request)
+                ? TypedResults.ServerSentEvents(FollowLogAsync(name, log, context.Request.Headers["Last-Event-ID"], lifetime.ApplicationStopping, context.RequestAborted))
+                : Results.Text(text, "text/plain; charset=utf-8");
         });
         api.MapPost("/discovered/{mac}/adopt", async (string mac, HttpContext context, StateWriter writer) =>
         {
@@ -80,6 +85,34 @@ internal static class HostEndpoints
             var host = await writer.ChangeAsync(editor => HostChanges.Adopt(editor, adoption, actor), context.RequestAborted);
             return Json.Answer(ResourceWriter.ToJson(host), StatusCodes.Status201Created);
         });
+    }
+
+    private static async IAsyncEnumerable<SseItem<string>> FollowLogAsync(string host, InstallerLog log, string? place, CancellationToken stopping, [EnumeratorCancellation] CancellationToken cancellation)
+    {
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(stopping, cancellation);
+        var bell = new Bell();
+        void Added(string by)
+        {
+            if (by == host)
+                bell.Ring();
+        }
+        log.Added += Added;
+        try
+        {
+            do
+            {
+                foreach (var line in log.ReadAfter(host, place))
+                {
+                    place = line.Place;
+                    yield return new SseItem<string>(new JsonObject { ["line"] = line.Text }.ToJsonString(Json.Options)) { EventId = line.Place };
+                }
+            }
+            while (await bell.HearAsync(either.Token));
+        }
+        finally
+        {
+            log.Added -= Added;
+        }
     }
 
     /// <summary>Opens an Installation that this appliance can carry out as it is configured.</summary>

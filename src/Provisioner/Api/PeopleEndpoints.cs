@@ -95,7 +95,7 @@ internal static class PeopleEndpoints
             var json = Of(made);
             json["token"] = token.Write(Visitors.TokenPrefix);
             return Json.Answer(json, StatusCodes.Status201Created);
-        });
+        }).WithMetadata(new SecretAnswer());
         api.MapDelete("/tokens/{name}", async (string name, HttpContext context, StateWriter writer) =>
         {
             var actor = Caller.Name(context);

@@ -62,7 +62,7 @@ internal static partial class Problems
         Backup.BackupException => new(503, $"No backup was made: {exception.Message}", []),
         StoreException or Certificates.Keys.KeyStoreException => new(503, exception.Message, []),
         Aws.NoAwsCredentialsException => new(409, exception.Message, []),
-        Aws.AwsException or Clusters.ClusterAccessException => new(502, exception.Message, []),
+        Aws.AwsException or Clusters.ClusterAccessException or NetBox.NetBoxException => new(502, exception.Message, []),
         BadHttpRequestException { StatusCode: 413 } => new(413, "The body is larger than this address takes.", []),
         BadHttpRequestException bad => new(bad.StatusCode, bad.Message, []),
         _ => new(500, $"The service failed at this: {exception.Message} Its log has the details.", []),

@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Net.ServerSentEvents;
 using System.Runtime.CompilerServices;
 using System.Text.Json.Nodes;
-using System.Threading.Channels;
 using Provisioner.Fleet;
 
 namespace Provisioner.Api;
@@ -19,10 +18,8 @@ internal static class StateEndpoints
     private static async IAsyncEnumerable<SseItem<string>> FollowAsync(FleetView fleet, CancellationToken stopping, [EnumeratorCancellation] CancellationToken cancellation)
     {
         using var either = CancellationTokenSource.CreateLinkedTokenSource(stopping, cancellation);
-        // One waiting word is enough: what is behind it is looked up then.
-        var changes = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
-        void Changed() => changes.Writer.TryWrite(true);
-        fleet.Changed += Changed;
+        var bell = new Bell();
+        fleet.Changed += bell.Ring;
         try
         {
             var told = new Dictionary<string, string>(StringComparer.Ordinal);
@@ -42,27 +39,13 @@ internal static class StateEndpoints
                     told.Remove(gone);
                     yield return new SseItem<string>(new JsonObject { ["host"] = gone }.ToJsonString(Json.Options), "deleted") { EventId = id };
                 }
-                if (!await NextAsync(changes.Reader, either.Token))
+                if (!await bell.HearAsync(either.Token))
                     yield break;
             }
         }
         finally
         {
-            fleet.Changed -= Changed;
-        }
-    }
-
-    private static async Task<bool> NextAsync(ChannelReader<bool> changes, CancellationToken cancellation)
-    {
-        try
-        {
-            await changes.ReadAsync(cancellation);
-            return true;
-        }
-        catch (OperationCanceledException)
-        {
-            // The service stops or the reader left: the stream ends, it does not fail.
-            return false;
+            fleet.Changed -= bell.Ring;
         }
     }
 

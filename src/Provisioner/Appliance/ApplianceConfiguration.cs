@@ -4,6 +4,7 @@ using Provisioner.Auth;
 using Provisioner.Aws;
 using Provisioner.Backup;
 using Provisioner.Certificates;
+using Provisioner.NetBox;
 using Provisioner.Progress;
 using Provisioner.Protocols;
 using Provisioner.Resources;
@@ -63,6 +64,7 @@ internal static class ApplianceConfiguration
         shape.Default("logs", Logs(), o => o.Logs, (o, v) => o with { Logs = v }, "What installers said.");
         shape.Default("traces", TraceFields.Traces, o => o.Traces, (o, v) => o with { Traces = v }, "Where the way of each host is told to.");
         shape.Default("webhooks", new ListKind<WebhookOptions>(WebhookFields.Webhook), o => o.Webhooks, (o, v) => o with { Webhooks = v }, "Others who are told what happens.");
+        shape.Optional("netbox", NetBoxFields.NetBox, o => o.NetBox, (o, v) => o with { NetBox = v }, "A NetBox whose devices can be registered.");
         shape.Default("backup", BackupFields.Backup, o => o.Backup, (o, v) => o with { Backup = v }, "Backups on a schedule.");
         shape.Check((options, report) =>
         {

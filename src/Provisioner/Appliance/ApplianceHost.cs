@@ -19,6 +19,7 @@ using Provisioner.Installing;
 using Provisioner.Joining;
 using Provisioner.Kubernetes;
 using Provisioner.Metrics;
+using Provisioner.NetBox;
 using Provisioner.Networks;
 using Provisioner.Progress;
 using Provisioner.Seeds;
@@ -87,6 +88,7 @@ internal static class ApplianceHost
             .AddSingleton<FleetView>()
             .AddApplianceMetrics()
             .AddTraces(options.Traces)
+            .AddNetBox(options.NetBox)
             .AddWebhooks(options.Webhooks, options.DataDirectory)
             .AddHostedService<Retention>()
             .StartMachine();

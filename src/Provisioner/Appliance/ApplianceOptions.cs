@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using Provisioner.Appliance.Bus;
 using Provisioner.Appliance.Machine;
 using Provisioner.Artifacts;
@@ -6,11 +5,13 @@ using Provisioner.Auth;
 using Provisioner.Aws;
 using Provisioner.Backup;
 using Provisioner.Certificates;
+using Provisioner.NetBox;
 using Provisioner.Progress;
 using Provisioner.Protocols;
 using Provisioner.Storage;
 using Provisioner.Traces;
 using Provisioner.Webhooks;
+using System.Collections.Immutable;
 
 namespace Provisioner.Appliance;
 
@@ -66,6 +67,9 @@ public sealed record ApplianceOptions
 
     /// <summary>Others who are told what happens.</summary>
     public ImmutableArray<WebhookOptions> Webhooks { get; init; } = [];
+
+    /// <summary>Null: there is none.</summary>
+    public NetBoxOptions? NetBox { get; init; }
 
     /// <summary>Backups on a schedule.</summary>
     public BackupOptions Backup { get; init; } = new();

@@ -27,7 +27,7 @@ internal static class AccessRules
         new("*", "/metrics", V),
 
         // What the API is like is no secret: it is in our source.
-        Open("GET", "/openapi/{documentName}.json"),
+        Open("GET", "/openapi/{documentName}.json"), Open("GET", "/scalar/**"),
 
         // The console: its pages, and the connection they are kept alive by.
         Open("*", "/sign-in"), Open("GET", "/sign-in/oidc"), Open("*", "/sign-out"), Open("*", "/setup"), Open("*", "/not-found"),
@@ -59,6 +59,9 @@ internal static class AccessRules
 
         // Auditors look, and change nothing.
         new("GET", "/api/v1/audit", V), new("GET", "/api/v1/audit/export", V), new("GET", "/api/v1/audit/verify", V),
+
+        // What NetBox has, for those who register.
+        new("GET", "/api/v1/netbox/devices", O),
 
         // Resources. Which kinds an operator may apply is said by RoleToChange below.
         new("POST", "/api/v1/apply", O),

@@ -11,7 +11,7 @@ namespace Provisioner.Backup;
 internal sealed class BackupContents : IDisposable
 {
     /// <summary>Beside the database, which is copied by itself; what the service fetches or says again; and what belongs to one process.</summary>
-    private static readonly string[] LeftOut = ["images", "artifacts", "backups", "logs", "provisioner.lock", "provisioner.pid", "provisioner.sock", "provisioner.sequence", "certificates.journal"];
+    private static readonly string[] LeftOut = ["images", "artifacts", "backups", "logs", "answers", "provisioner.lock", "provisioner.pid", "provisioner.sock", "provisioner.sequence", "certificates.journal"];
 
     /// <summary>Keys go with the database: one that it names is in the backup, too.</summary>
     private static readonly string[] WithDatabase = ["ca", "seeds"];

@@ -68,6 +68,7 @@ internal static class CommandLine
         };
         foreach (var command in ResourceCommands.Create(screen, connect)
             .Concat(HostCommands.Create(screen, connect))
+            .Append(NetBoxCommand.Create(screen, connect))
             .Append(EventsCommand.Create(screen, connect))
             .Concat(CertificateCommands.Create(screen, connect))
             .Concat(NodeCommands.Create(screen, connect))

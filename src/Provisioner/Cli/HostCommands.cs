@@ -110,12 +110,29 @@ internal static class HostCommands
     private static TeachingCommand Log(Screen screen, Func<ParseResult, ApiClient> connect)
     {
         var host = new Argument<string>("HOST") { Description = "The host." };
-        var command = new TeachingCommand("log", "Show the last lines a host's firmware, its installer and its join program said, by syslog and in their reports.", "provisioner log web-1") { host };
+        var follow = new Option<bool>("--follow", "-f") { Description = "Go on with each line as it comes." };
+        var command = new TeachingCommand("log", "Show the last lines a host's firmware, its installer and its join program said, by syslog and in their reports.",
+            "provisioner log web-1",
+            "provisioner log web-1 --follow")
+        {
+            host, follow,
+        };
         command.SetAction(async (parsed, cancellation) =>
         {
             using var api = connect(parsed);
             var name = parsed.GetValue(host)!;
-            var text = await api.GetTextAsync($"hosts/{ApiClient.Escape(name)}/log", cancellation);
+            var path = $"hosts/{ApiClient.Escape(name)}/log";
+            if (parsed.GetValue(follow))
+            {
+                await foreach (var line in api.FollowAsync(path + "?follow=true", cancellation))
+                {
+                    screen.Output.WriteLine(line.At("line"));
+                    await screen.Output.FlushAsync(cancellation);
+                }
+                screen.Error.WriteLine("The service has stopped.");
+                return CommandLine.Done;
+            }
+            var text = await api.GetTextAsync(path, cancellation);
             if (text.Length == 0)
                 screen.Error.WriteLine($"{name} has said nothing yet. What it asked for: provisioner events {name}");
             screen.Output.Write(text);

@@ -149,7 +149,7 @@ internal sealed class YamlText
         }
         switch (current)
         {
-            case Scalar scalar:
+            case YamlDotNet.Core.Events.Scalar scalar:
                 return new TextNode.Scalar(scalar.Value, scalar.Style is ScalarStyle.Plain && scalar.Tag.IsEmpty, position);
             case SequenceStart:
                 var items = new List<TextNode>();

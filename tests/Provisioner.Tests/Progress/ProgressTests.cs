@@ -1,4 +1,6 @@
+using System.Net.ServerSentEvents;
 using System.Text;
+using Microsoft.Extensions.DependencyInjection;
 using Provisioner.Boot;
 using Provisioner.Events;
 using Provisioner.Hosts;
@@ -6,6 +8,7 @@ using Provisioner.Progress;
 using Provisioner.Protocols;
 using Provisioner.Resources;
 using Provisioner.Storage;
+using Provisioner.Tests.Appliance;
 
 namespace Provisioner.Tests.Progress;
 
@@ -268,6 +271,74 @@ public sealed class ProgressTests
             log.Add($"other-{i}", "x");
         Assert.Equal("", log.Read("other-0"));
         Directory.Delete(directory, recursive: true);
+    }
+
+    [Fact]
+    public void The_log_is_read_on_from_where_one_was()
+    {
+        var directory = Directory.CreateTempSubdirectory("provisioner-log-").FullName;
+        var time = new Microsoft.Extensions.Time.Testing.FakeTimeProvider(Start);
+        var log = new InstallerLog(directory, time);
+        log.Add("web-1", "one\ntwo\nthree");
+        var all = log.ReadAfter("web-1", null);
+        Assert.Equal(["one", "two", "three"], all.Select(l => l.Text));
+        Assert.Equal(["two", "three"], log.ReadAfter("web-1", all[0].Place).Select(l => l.Text));
+        Assert.Empty(log.ReadAfter("web-1", all[2].Place));
+        log.Add("web-1", "four");
+        Assert.Equal("four", Assert.Single(log.ReadAfter("web-1", all[2].Place)).Text);
+        // What has fallen off is not told twice, and what is no place tells all.
+        for (var i = 0; i < 5_000; i++)
+            log.Add("web-1", $"line {i:000000000000}");
+        var rest = log.ReadAfter("web-1", all[0].Place);
+        Assert.Equal(log.Read("web-1"), string.Concat(rest.Select(l => l.Text + "\n")));
+        Assert.Equal(rest.Count, log.ReadAfter("web-1", "what -7 is").Count);
+        Assert.Equal(["line 000000004998", "line 000000004999"], log.ReadAfter("web-1", rest[^3].Place).Select(l => l.Text));
+        // The next Installation has a page of its own; after a restart there is what was kept.
+        log.Keep("web-1");
+        log.Forget("web-1");
+        time.Advance(TimeSpan.FromMinutes(1));
+        log.Add("web-1", "anew");
+        Assert.Equal("anew", Assert.Single(log.ReadAfter("web-1", rest[^1].Place)).Text);
+        var kept = new InstallerLog(directory, time).ReadAfter("web-1", rest[^1].Place);
+        Assert.Equal(rest.Select(l => l.Text), kept.Select(l => l.Text));
+        Assert.Empty(new InstallerLog(directory, time).ReadAfter("web-1", kept[^1].Place));
+        Directory.Delete(directory, recursive: true);
+    }
+
+    [Fact]
+    public async Task The_log_is_followed_and_goes_on_after_a_broken_connection()
+    {
+        await using var appliance = await RunningAppliance.StartAsync();
+        await appliance.ApplyAsync(Appliance.Site.Host.Replace(", profile: worker", "", StringComparison.Ordinal));
+        var log = appliance.Services.GetRequiredService<InstallerLog>();
+        log.Add("web-1", "one");
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
+        limit.CancelAfter(TimeSpan.FromSeconds(20));
+
+        var seen = await FollowAsync(null, 1, () => { });
+        Assert.Equal("""{"line":"one"}""", seen[0].Data);
+        seen = await FollowAsync(seen[0].EventId, 2, () => { log.Add("web-2", "of another"); log.Add("web-1", "two\nthree"); });
+        Assert.Equal(["""{"line":"two"}""", """{"line":"three"}"""], seen.Select(s => s.Data));
+
+        async Task<IReadOnlyList<SseItem<string>>> FollowAsync(string? after, int count, Action then)
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Get, "hosts/web-1/log?follow=true");
+            if (after is not null)
+                request.Headers.Add("Last-Event-ID", after);
+            // Where there is nothing to tell yet, nothing is answered yet.
+            var answer = appliance.Http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, limit.Token);
+            then();
+            using var response = await answer;
+            await using var stream = await response.Content.ReadAsStreamAsync(limit.Token);
+            var items = new List<SseItem<string>>();
+            await foreach (var item in SseParser.Create(stream).EnumerateAsync(limit.Token))
+            {
+                items.Add(item);
+                if (items.Count == count)
+                    break;
+            }
+            return items;
+        }
     }
 
     private IEnumerable<(string, StageState, double)> Stages() =>

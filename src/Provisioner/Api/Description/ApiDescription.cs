@@ -27,6 +27,8 @@ internal static class ApiDescription
 
     private static string PathOf(string path) => path.StartsWith(Root, StringComparison.Ordinal) ? path[Root.Length..] : path;
 
+    private static string TagOf(string path) => path.Split('/')[1];
+
     private static void Describe(OpenApiDocument document)
     {
         document.Info = new OpenApiInfo
@@ -48,6 +50,8 @@ internal static class ApiDescription
             document.Components.Schemas[name] = Record(keys, document);
         foreach (var kind in ResourceKind.All)
             document.Components.Schemas[kind.Name] = Resource(kind, document);
+        // By what they are about, and not by the class that answers.
+        document.Tags = document.Paths.Keys.Select(path => TagOf(PathOf(path))).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal).Select(tag => new OpenApiTag { Name = tag }).ToHashSet();
         foreach (var (path, item) in document.Paths)
         {
             foreach (var (method, operation) in item.Operations ?? [])
@@ -62,7 +66,7 @@ internal static class ApiDescription
         operation.Summary = about.Summary;
         operation.OperationId = IdOf(method, path);
         operation.Description = rule?.Role is { } role ? $"Needs the role {Roles.Word(role)}." : "Needs no sign-in.";
-        operation.Tags = new HashSet<OpenApiTagReference> { new(path.Split('/')[1], document) };
+        operation.Tags = new HashSet<OpenApiTagReference> { new(TagOf(path), document) };
         operation.Security = rule?.Role is null ? [new OpenApiSecurityRequirement()] :
         [
             new OpenApiSecurityRequirement { [new OpenApiSecuritySchemeReference(BearerScheme, document)] = [] },

@@ -57,6 +57,8 @@ internal static class ApiOperations
         new("GET", "/audit/export", "The whole trail, a line of JSON for each entry", AuditEndpoints.JsonLines),
         new("GET", "/audit/verify", "Check that the trail is as it was written", "AuditVerification"),
 
+        new("GET", "/netbox/devices", "List NetBox's devices as Hosts that could be registered, each with what is wrong with it; writes nothing", "[]NetBoxDevice"),
+
         new("POST", "/apply", "Create or change resources: all of the body's documents, or none", "Applied") { BodyType = Yaml },
         .. ResourceKind.All.SelectMany(Resource),
 
@@ -66,7 +68,7 @@ internal static class ApiOperations
         new("POST", "/hosts/{name}/token", "Give out a one-time token, by which a host enrols by hand", "EnrolmentToken") { Body = CertificateEndpoints.TokenFields },
         new("POST", "/hosts/{name}/disk-passphrase", "The passphrase of a disk that was installed with encryption", "DiskPassphrase"),
         new("POST", "/hosts/{name}/aws/test", "Try to get AWS credentials as that host", "AwsTrial"),
-        new("GET", "/hosts/{name}/log", "The last lines the host's firmware, installer and join program said", Text),
+        new("GET", "/hosts/{name}/log", "The last lines the host's firmware, installer and join program said", Text) { Streams = true },
         new("GET", "/hosts/{name}/events", "What happened to a host", "[]Event") { Streams = true },
         new("GET", "/hosts/{name}/render/{what}", "A file of the host as it would be served now, secrets replaced", Text),
         new("POST", "/discovered/{mac}/adopt", "Register a machine that asked and was not known", "Host") { Status = 201, Body = HostEndpoints.AdoptFields },

@@ -13,6 +13,7 @@ internal static class ApiSchemas
 
         ["Event"] = "id:integer! at:date-time! source! outcome! host macAddress what! reason! actor subject",
         ["State"] = "host! state! stage reason since:date-time profile rack zone certificateEndsAt:date-time",
+        ["NetBoxDevice"] = "name! host:#Host! mistakes:[]string!",
         ["Discovered"] = "macAddress! vendor architecture manufacturer product serial uuid vendorClass address network firstSeen:date-time! lastSeen:date-time! times:integer!",
         ["Stage"] = "name! state! startedAt:date-time! endedAt:date-time seconds:number! message",
         ["Installation"] = "id! host! profile! image! open:boolean! enrolOnly:boolean diskless:boolean openedAt:date-time! closesAt:date-time! installedAt:date-time heardAt:date-time stages:[]#Stage closedAt:date-time closedBecause actor",

@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Https;
 using Provisioner.Api;
+using Provisioner.Api.Description;
 using Provisioner.Appliance;
 using Provisioner.Auth;
 using Provisioner.Auth.Oidc;
@@ -65,6 +66,7 @@ internal sealed class SecureServer(SecureOptions options, ServerIdentity identit
         ruled.MapGet("/healthz", () => "ok\n");
         ruled.MapApi(isLocal: false);
         ruled.MapOpenApi();
+        ruled.MapApiReference();
         ruled.MapConsole();
         ruled.MapOidc();
         ruled.MapMetrics();

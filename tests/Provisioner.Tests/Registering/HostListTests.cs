@@ -1,8 +1,8 @@
 using CsCheck;
 using Provisioner.Storage;
-using Provisioner.Web.Registering;
+using Provisioner.Registering;
 
-namespace Provisioner.Tests.Web;
+namespace Provisioner.Tests.Registering;
 
 public sealed class HostListTests
 {

@@ -4,7 +4,7 @@ using CsvHelper.Configuration;
 using Provisioner.Resources;
 using Provisioner.Storage;
 
-namespace Provisioner.Web.Registering;
+namespace Provisioner.Registering;
 
 /// <summary>A list of servers out of a file or a spreadsheet: its columns, and what each row would be.</summary>
 internal sealed class HostList
@@ -40,6 +40,9 @@ internal sealed class HostList
         }
         return rows.Count > 0 ? new(header, rows) : throw new FormatException("There is one line in it. The first names the columns, each other line is a server.");
     }
+
+    /// <summary>A list that came as one.</summary>
+    public static HostList Of(IReadOnlyList<string> header, IReadOnlyList<string[]> rows) => new(header, rows);
 
     /// <summary>Which column is which, by their names: the key of <see cref="HostForm.Columns"/> for each, or nothing.</summary>
     public string[] Guess() => [.. Header.Select(title => HostForm.Columns.FirstOrDefault(c =>

@@ -2,7 +2,7 @@ using System.Globalization;
 using System.Text.Json.Nodes;
 using Provisioner.Resources;
 
-namespace Provisioner.Web.Registering;
+namespace Provisioner.Registering;
 
 /// <summary>A server as somebody typed, pasted or scanned it. It is read as a document is, so that every way in has the same rules.</summary>
 internal sealed record HostForm
@@ -29,6 +29,13 @@ internal sealed record HostForm
     /// <summary>The document, or what is wrong with it.</summary>
     public (IReadOnlyList<ResourceDocument> Documents, IReadOnlyList<Mistake> Mistakes) Read()
     {
+        var read = ResourceReader.Read(ToDocument().ToJsonString());
+        return (read.Documents, [.. read.Mistakes.Select(m => m.WithoutPlace())]);
+    }
+
+    /// <summary>The document as it would be written by hand, right or wrong.</summary>
+    public JsonObject ToDocument()
+    {
         var spec = new JsonObject
         {
             ["macAddresses"] = new JsonArray([.. this["macs"].Split(['\n', ',', ' ', ';', '|'], StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Select(mac => (JsonNode)mac)]),
@@ -49,11 +56,10 @@ internal sealed record HostForm
             location["unit"] = int.TryParse(unit, NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : unit;
         if (location.Count > 0)
             spec["location"] = location;
-        var read = ResourceReader.Read(new JsonObject
+        return new JsonObject
         {
             ["apiVersion"] = ResourceKind.ApiVersion, ["kind"] = "Host", ["metadata"] = new JsonObject { ["name"] = Name }, ["spec"] = spec,
-        }.ToJsonString());
-        return (read.Documents, [.. read.Mistakes.Select(m => m.WithoutPlace())]);
+        };
     }
 
     private static string ArchitectureOf(string text) => text.ToUpperInvariant() switch
