@@ -47,7 +47,7 @@ internal sealed class BackupContents : IDisposable
             }, ct);
             foreach (var entry in new DirectoryInfo(data).EnumerateFileSystemInfos())
             {
-                if (LeftOut.Contains(entry.Name, StringComparer.Ordinal) || WithDatabase.Contains(entry.Name, StringComparer.Ordinal) || entry.Name.StartsWith('.') || entry.Name.StartsWith("provisioner.db", StringComparison.Ordinal)
+                if (LeftOut.Contains(entry.Name, StringComparer.Ordinal) || WithDatabase.Contains(entry.Name, StringComparer.Ordinal) || entry.Name.StartsWith('.') || entry.Name.StartsWith(Restore.AsidePrefix, StringComparison.Ordinal) || entry.Name.StartsWith("provisioner.db", StringComparison.Ordinal)
                     || entry.Name == "provisioner-log.db" || entry.Name == "lost+found")
                     continue;
                 if (entry is DirectoryInfo { LinkTarget: null })

@@ -19,6 +19,9 @@ internal sealed record Restored(BackupManifest Manifest, string? SetAside, strin
 /// </summary>
 internal static partial class Restore
 {
+    /// <summary>Where the data directory is a mount point, what was there before is in a directory inside it whose name begins so.</summary>
+    public const string AsidePrefix = "before-";
+
     private const string Journal = "certificates.journal";
 
     /// <exception cref="BackupException">It cannot be restored; says why. Nothing was changed.</exception>
@@ -176,7 +179,7 @@ internal static partial class Restore
         string? aside = null;
         if (old.Count > 0)
         {
-            aside = Path.Combine(directory, $"before-{suffix}");
+            aside = Path.Combine(directory, AsidePrefix + suffix);
             Directory.CreateDirectory(aside, BackupArchive.PrivateDirectory);
             foreach (var entry in old.OrderBy(e => Path.GetFileName(e) == "provisioner.db" ? 0 : 1))
                 Directory.Move(entry, Path.Combine(aside, Path.GetFileName(entry)));

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
@@ -199,6 +200,58 @@ public sealed class BackupTests : IDisposable
         {
             Directory.Delete(aside, recursive: true);
         }
+    }
+
+    /// <summary>A file system of its own, as an appliance has for its data: its root cannot be renamed, so that what is in it is moved.</summary>
+    [Fact]
+    public async Task Where_the_data_is_a_file_system_of_its_own_what_was_there_is_kept_inside_it()
+    {
+        Assert.SkipUnless(Environment.IsPrivilegedProcess && File.Exists("/usr/bin/unshare"), "mounting needs root, and unshare");
+        await using (var from = await RunningAppliance.StartAsync())
+        {
+            await from.ApplyAsync(Site.Network);
+            (await from.RunAsync("backup", directory["b.age"], "--recipient", Recipient)).Succeeded();
+        }
+        Directory.CreateDirectory(directory["disk"]);
+        Directory.CreateDirectory(directory["other"]);
+        using (var other = new TemporaryDirectory())
+        {
+            await using (var old = await RunningAppliance.StartAsync(other))
+                await old.ApplyAsync(Site.Network.Replace("name: lab", "name: old", StringComparison.Ordinal));
+            foreach (var entry in Directory.EnumerateFileSystemEntries(other.Path))
+                Directory.Move(entry, Path.Combine(directory["disk"], Path.GetFileName(entry)));
+        }
+        Directory.CreateDirectory(directory["disk/lost+found"]);
+
+        async Task<(int Code, string Said)> RestoreAsync(params string[] more)
+        {
+            var start = new ProcessStartInfo("/usr/bin/unshare") { RedirectStandardOutput = true, RedirectStandardError = true };
+            string[] arguments = ["-m", "sh", "-c", "mount --bind \"$0\" \"$0\" && exec \"$@\"", directory["disk"], "dotnet", Path.Combine(AppContext.BaseDirectory, "provisioner.dll"),
+                "restore", directory["b.age"], "--data", directory["disk"], "-i", directory["key.txt"], .. more];
+            foreach (var argument in arguments)
+                start.ArgumentList.Add(argument);
+            using var run = Process.Start(start)!;
+            var (output, error) = (run.StandardOutput.ReadToEndAsync(), run.StandardError.ReadToEndAsync());
+            await run.WaitForExitAsync();
+            return (run.ExitCode, await output + await error);
+        }
+
+        Assert.Equal(1, (await RestoreAsync()).Code);
+        var (code, said) = await RestoreAsync("--replace");
+        Assert.True(code == 0, said);
+        var aside = Assert.Single(Directory.EnumerateDirectories(directory["disk"], "before-*"));
+        Assert.Empty(Directory.EnumerateFileSystemEntries(directory["disk"], ".restoring-*"));
+        Assert.True(Directory.Exists(directory["disk/lost+found"]));
+        using (var restored = LiteDbStore.Open(directory["disk"]))
+            Assert.Equal(["lab"], restored.LoadSnapshot().Networks.Keys);
+        using (var before = LiteDbStore.Open(aside))
+            Assert.Equal(["old"], before.LoadSnapshot().Networks.Keys);
+        // It is not carried from backup to backup.
+        using var disk = new TemporaryDirectory(directory["disk"]);
+        await using var again = await RunningAppliance.StartAsync(disk);
+        (await again.RunAsync("backup", directory["second.age"], "--recipient", Recipient)).Succeeded();
+        (await CommandOutcome.OfAsync("", ["restore", directory["second.age"], "--data", directory["third"], "-i", directory["key.txt"]])).Succeeded();
+        Assert.Empty(Directory.EnumerateDirectories(directory["third"], "before-*"));
     }
 
     [Fact]
