@@ -22,7 +22,7 @@ internal static class AuditCommands
             if (result.GetValueOrDefault<int>() is < 1 or > 1_000)
                 result.AddError("--limit is a number from 1 to 1000.");
         });
-        var output = ResourceCommands.Output("table", "json", "jsonl");
+        var output = ResourceCommands.Output("table", "json", "yaml", "jsonl");
         var command = new TeachingCommand("audit", "Show who changed what, newest first.",
             "provisioner audit",
             "provisioner audit --actor user/alice --subject Profile",

@@ -49,7 +49,7 @@ internal static class AuthorityCommands
     private static TeachingCommand Show(Screen screen, Func<ParseResult, ApiClient> connect)
     {
         var pem = new Option<bool>("--pem") { Description = "Only the certificates to trust, PEM." };
-        var output = ResourceCommands.Output("text", "json");
+        var output = ResourceCommands.Output("text", "json", "yaml");
         var command = new TeachingCommand("show", "Say which authorities there are, what they do, and what comes next.",
             "provisioner ca show",
             "provisioner ca show --pem > anchor.pem")
@@ -65,9 +65,9 @@ internal static class AuthorityCommands
                 foreach (var authority in ca["authorities"]!.AsArray().Select(a => a!.AsObject()).Where(a => a["certificate"] is not null))
                     screen.Output.WriteLine(authority.At("certificate"));
             }
-            else if (parsed.GetValue(output) == "json")
+            else if (parsed.GetValue(output).IsData())
             {
-                screen.Output.WriteLine(ca.ToJsonString(Json.Indented));
+                screen.WriteData(ca, parsed.GetValue(output)!);
             }
             else
             {

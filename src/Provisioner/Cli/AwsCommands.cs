@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Text.Json.Nodes;
-using Provisioner.Api;
 
 namespace Provisioner.Cli;
 
@@ -78,7 +77,7 @@ internal static class AwsCommands
     private static TeachingCommand Check(Screen screen, Func<ParseResult, ApiClient> connect)
     {
         var cluster = Cluster;
-        var output = ResourceCommands.Output("text", "json");
+        var output = ResourceCommands.Output("text", "json", "yaml");
         var command = new TeachingCommand("check", "Read what is in AWS and say what is wrong with it: what it breaks, and what to do. Exit code 1 when anything is.",
             "provisioner aws check prod",
             "provisioner aws check prod -o json")
@@ -91,8 +90,8 @@ internal static class AwsCommands
             var name = parsed.GetValue(cluster)!;
             var answer = await api.GetAsync($"clusters/{ApiClient.Escape(name)}/aws/check", cancellation);
             var findings = answer["items"]!.AsArray().Select(f => f!.AsObject()).ToList();
-            if (parsed.GetValue(output) == "json")
-                screen.Output.WriteLine(answer.ToJsonString(Json.Indented));
+            if (parsed.GetValue(output).IsData())
+                screen.WriteData(answer, parsed.GetValue(output)!);
             else if (findings.Count == 0)
                 screen.Output.WriteLine($"Nothing wrong is found in AWS for {name}.");
             else
@@ -105,7 +104,7 @@ internal static class AwsCommands
     private static TeachingCommand Test(Screen screen, Func<ParseResult, ApiClient> connect)
     {
         var host = new Argument<string>("HOST") { Description = "The host; it need not be built, nor even on." };
-        var output = ResourceCommands.Output("text", "json");
+        var output = ResourceCommands.Output("text", "json", "yaml");
         var command = new TeachingCommand("test", "Ask Roles Anywhere for a session as that host would, with a certificate that is good for some minutes, and say who refuses it.",
             "provisioner aws test web-1")
         {
@@ -117,9 +116,9 @@ internal static class AwsCommands
             var name = parsed.GetValue(host)!;
             var answer = await api.PostAsync($"hosts/{ApiClient.Escape(name)}/aws/test", [], cancellation);
             var accepted = answer.At("accepted") == "true";
-            if (parsed.GetValue(output) == "json")
+            if (parsed.GetValue(output).IsData())
             {
-                screen.Output.WriteLine(answer.ToJsonString(Json.Indented));
+                screen.WriteData(answer, parsed.GetValue(output)!);
                 return accepted ? CommandLine.Done : CommandLine.Failed;
             }
             if (accepted)

@@ -2,7 +2,6 @@ using System.CommandLine;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
-using Provisioner.Api;
 using Provisioner.Backup;
 using Provisioner.Certificates.Keys;
 
@@ -19,7 +18,7 @@ internal static class BackupCommand
         var images = new Option<bool>("--images") { Description = "With the files of images. Without, they are named in it and imported again after a restore." };
         var scheduled = new Option<bool>("--scheduled") { Description = "Make the backup that the configuration schedules now, where and how it says." };
         var list = new Option<bool>("--list") { Description = "List the backups that were made on the schedule." };
-        var output = ResourceCommands.Output("text", "json");
+        var output = ResourceCommands.Output("text", "json", "yaml");
         var command = new TeachingCommand("backup", "Write everything the appliance knows into one encrypted file, while it runs: hosts, certificates, the CA and its keys, configuration, templates. It is read back and opened before it counts.",
             "provisioner backup appliance.tar.age                          # asks for a passphrase",
             "provisioner backup appliance.tar.age --recipient age1qyqszq…  # nothing to remember here",
@@ -42,13 +41,13 @@ internal static class BackupCommand
         command.SetAction(async (parsed, cancellation) =>
         {
             using var api = connect(parsed);
-            var json = parsed.GetValue(output) == "json";
+            var format = parsed.GetValue(output)!;
             if (parsed.GetValue(list))
-                return await ListAsync(screen, api, json, cancellation);
+                return await ListAsync(screen, api, format, cancellation);
             if (parsed.GetValue(scheduled))
             {
                 var made = await api.PostAsync("backups", [], cancellation);
-                Tell(screen, made, made.At("file"), json);
+                Tell(screen, made, made.At("file"), format);
                 return CommandLine.Done;
             }
             var wish = new JsonObject { ["images"] = parsed.GetValue(images) };
@@ -59,7 +58,7 @@ internal static class BackupCommand
             var path = parsed.GetValue(file)!;
             var verdict = path == "-" ? await ReceiveAsync(api, wish, Console.OpenStandardOutput(), cancellation) : await WriteAsync(api, wish, path, cancellation);
             if (path != "-")
-                Tell(screen, verdict, path, json);
+                Tell(screen, verdict, path, format);
             return CommandLine.Done;
         });
         return command;
@@ -131,12 +130,12 @@ internal static class BackupCommand
         }
     }
 
-    private static void Tell(Screen screen, JsonObject verdict, string path, bool json)
+    private static void Tell(Screen screen, JsonObject verdict, string path, string format)
     {
-        if (json)
+        if (format.IsData())
         {
             verdict["file"] = path;
-            screen.Output.WriteLine(verdict.ToJsonString(Json.Indented));
+            screen.WriteData(verdict, format);
             return;
         }
         screen.Output.WriteLine($"{path}: {Words.Size(long.Parse(verdict.At("bytes"), System.Globalization.CultureInfo.InvariantCulture))}, read back and opened");
@@ -153,12 +152,12 @@ internal static class BackupCommand
         }
     }
 
-    private static async Task<int> ListAsync(Screen screen, ApiClient api, bool json, CancellationToken cancellation)
+    private static async Task<int> ListAsync(Screen screen, ApiClient api, string format, CancellationToken cancellation)
     {
         var answer = await api.GetAsync("backups", cancellation);
         var items = answer["items"]!.AsArray().Select(i => i!.AsObject()).ToList();
-        if (json)
-            screen.Output.WriteLine(answer.ToJsonString(Json.Indented));
+        if (format.IsData())
+            screen.WriteData(answer, format);
         else if (items.Count == 0)
             screen.Error.WriteLine("There is none yet. The configuration's 'backup' schedules them: docs/operations.md");
         else

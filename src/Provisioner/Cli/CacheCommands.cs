@@ -19,7 +19,7 @@ internal static class CacheCommands
     private static TeachingCommand Warm(Screen screen, Func<ParseResult, ApiClient> connect)
     {
         var named = new Argument<string[]>("PROFILE|PATH") { Description = "A Profile: everything its hosts fetch from here. Or a path below /artifacts/, such as ubuntu/dists/noble/InRelease.", Arity = ArgumentArity.ZeroOrMore };
-        var output = ResourceCommands.Output("text", "json");
+        var output = ResourceCommands.Output("text", "json", "yaml");
         var nodeadm = new Option<string?>("--nodeadm") { Description = "nodeadm itself: a version, or latest.", HelpName = "VERSION" };
         var kubernetes = new Option<string?>("--kubernetes") { Description = "What 'nodeadm install VERSION' fetches: kubelet, kubectl, CNI plugins, credential provider, authenticator, signing helper.", HelpName = "VERSION" };
         var architectures = new Option<string[]>("--arch") { Description = "For these processors; both when not said.", HelpName = "amd64|arm64" };
@@ -45,8 +45,8 @@ internal static class CacheCommands
             }
             var steps = new Dictionary<string, JsonObject>(StringComparer.Ordinal);
             await FollowAsync(screen, api.FollowAsync("artifacts/warm", body, cancellation), steps);
-            if (parsed.GetValue(output) == "json")
-                screen.Output.WriteLine(new JsonObject { ["items"] = new JsonArray([.. steps.Values.Select(step => step.DeepClone())]) }.ToJsonString(Api.Json.Indented));
+            if (parsed.GetValue(output).IsData())
+                screen.WriteData(new JsonObject { ["items"] = new JsonArray([.. steps.Values.Select(step => step.DeepClone())]) }, parsed.GetValue(output)!);
             else
             {
                 foreach (var step in steps.Values)
@@ -110,15 +110,15 @@ internal static class CacheCommands
 
     private static TeachingCommand List(Screen screen, Func<ParseResult, ApiClient> connect)
     {
-        var output = ResourceCommands.Output("table", "json");
+        var output = ResourceCommands.Output("table", "json", "yaml");
         var command = new TeachingCommand("list", "List what is in the cache: size, when it was fetched and last used, what vouches for it.", "provisioner cache list") { output };
         command.SetAction(async (parsed, cancellation) =>
         {
             using var api = connect(parsed);
             var list = await api.GetAsync("artifacts", cancellation);
-            if (parsed.GetValue(output) == "json")
+            if (parsed.GetValue(output).IsData())
             {
-                screen.Output.WriteLine(list.ToJsonString(Api.Json.Indented));
+                screen.WriteData(list, parsed.GetValue(output)!);
                 return CommandLine.Done;
             }
             var items = list["items"]!.AsArray().Select(i => i!.AsObject()).ToList();

@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Text.Json.Nodes;
-using Provisioner.Api;
 using Provisioner.Certificates;
 using Provisioner.Resources;
 
@@ -16,7 +15,7 @@ internal static class CertificateCommands
     {
         var host = new Argument<string>("HOST") { Description = "The host that is to enrol." };
         var window = ResourceCommands.Duration("--window", "How long it is good when the host is not being built; 2h unless said otherwise.", "2h", Values.Duration.Expected);
-        var output = ResourceCommands.Output("text", "json");
+        var output = ResourceCommands.Output("text", "json", "yaml");
         var command = new TeachingCommand("token", "Give out a one-time token, by which a host enrols by hand: one that was not built here, or whose certificate ended. Below it: the tokens of programs.",
             "provisioner token web-1",
             "provisioner token web-1 -o json | jq -r .token | ssh web-1 'umask 077; cat > /etc/provisioner/token'",
@@ -34,9 +33,9 @@ internal static class CertificateCommands
             if (parsed.GetValue(window) is { } duration)
                 body["window"] = duration;
             var given = await api.PostAsync($"hosts/{ApiClient.Escape(name)}/token", body, cancellation);
-            if (parsed.GetValue(output) == "json")
+            if (parsed.GetValue(output).IsData())
             {
-                screen.Output.WriteLine(given.ToJsonString(Json.Indented));
+                screen.WriteData(given, parsed.GetValue(output)!);
                 return CommandLine.Done;
             }
             screen.Output.WriteLine($"installation  {given.At("installation")}");

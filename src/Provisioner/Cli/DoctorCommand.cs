@@ -15,7 +15,7 @@ internal static class DoctorCommand
     {
         var all = new Option<bool>("--all") { Description = "Also what is right." };
         var data = new Option<string?>("--data") { Description = "The data directory, to look into when no service answers.", HelpName = "DIR" };
-        var output = ResourceCommands.Output("text", "json");
+        var output = ResourceCommands.Output("text", "json", "yaml");
         var command = new TeachingCommand("doctor", "Look the appliance over: disk, database, clock, certificates, ports, interfaces, other DHCP servers on the wire, the ways out, images, backups. Says what is wrong, what it breaks and what to do; exit code 1 when something is.",
             "provisioner doctor",
             "provisioner doctor --all",
@@ -35,8 +35,8 @@ internal static class DoctorCommand
             {
                 findings = Alone(failed.Message, parsed.GetValue(data) ?? Privileges.DefaultDataDirectory);
             }
-            if (parsed.GetValue(output) == "json")
-                screen.Output.WriteLine(Json.List(findings.Select(f => f.DeepClone().AsObject())).ToJsonString(Json.Indented));
+            if (parsed.GetValue(output).IsData())
+                screen.WriteData(Json.List(findings.Select(f => f.DeepClone().AsObject())), parsed.GetValue(output)!);
             else
                 Write(screen, findings, parsed.GetValue(all));
             return findings.Any(f => f.At("verdict") == "fail") ? CommandLine.Failed : CommandLine.Done;

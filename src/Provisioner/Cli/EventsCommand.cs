@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Text.Json.Nodes;
-using Provisioner.Api;
 using Provisioner.Protocols;
 
 namespace Provisioner.Cli;
@@ -18,7 +17,7 @@ internal static class EventsCommand
             if (result.GetValueOrDefault<int>() is < 1 or > 10_000)
                 result.AddError("--limit is a number from 1 to 10000.");
         });
-        var output = ResourceCommands.Output("text", "json");
+        var output = ResourceCommands.Output("text", "json", "yaml");
         var command = new TeachingCommand("events", "Tell what happened, step by step: what was asked, what was answered, and why.",
             "provisioner events web-1",
             "provisioner events web-1 --follow",
@@ -30,12 +29,12 @@ internal static class EventsCommand
         {
             using var api = connect(parsed);
             var path = PathOf(parsed.GetValue(who)) + $"limit={parsed.GetValue(limit)}";
-            var json = parsed.GetValue(output) == "json";
+            var format = parsed.GetValue(output)!;
             if (!parsed.GetValue(follow))
             {
                 var events = await api.ListAsync(path, cancellation);
-                if (json)
-                    screen.Output.WriteLine(new JsonArray([.. events.Select(e => e.DeepClone())]).ToJsonString(Json.Indented));
+                if (format.IsData())
+                    screen.WriteData(new JsonArray([.. events.Select(e => e.DeepClone())]), format);
                 else if (events.Count == 0)
                     screen.Error.WriteLine("Nothing has happened yet.");
                 else
@@ -45,8 +44,8 @@ internal static class EventsCommand
             var timeline = new Timeline(screen);
             await foreach (var entry in api.FollowAsync(path + "&follow=true", cancellation))
             {
-                if (json)
-                    screen.Output.WriteLine(entry.ToJsonString(Json.Options));
+                if (format.IsData())
+                    screen.WriteItem(entry, format);
                 else
                     timeline.Write(entry);
                 await screen.Output.FlushAsync(cancellation);

@@ -160,7 +160,7 @@ internal static class HostCommands
         var client = new Option<string?>("--client") { Description = "The firmware that would ask; without it, the host's own by PXE.", HelpName = string.Join('|', Clients) };
         client.AcceptOnlyFromAmong(Clients);
         var network = new Option<string?>("--network") { Description = "The Network it would ask on.", HelpName = "NAME" };
-        var output = ResourceCommands.Output("text", "json");
+        var output = ResourceCommands.Output("text", "json", "yaml");
         var command = new TeachingCommand("explain", "Say what a machine would be answered, and why. Nothing is sent and nothing recorded.",
             "provisioner explain 52:54:00:12:34:56",
             "provisioner explain 52:54:00:12:34:56 --client http-arm64")
@@ -176,8 +176,8 @@ internal static class HostCommands
             if (parsed.GetValue(network) is { } name)
                 query.Add($"network={ApiClient.Escape(name)}");
             var answer = await api.GetAsync($"explain/{ApiClient.Escape(parsed.GetValue(mac)!)}?{string.Join('&', query)}", cancellation);
-            if (parsed.GetValue(output) == "json")
-                screen.Output.WriteLine(answer.ToJsonString(Api.Json.Indented));
+            if (parsed.GetValue(output).IsData())
+                screen.WriteData(answer, parsed.GetValue(output)!);
             else
                 Explanation.Write(screen, answer);
             return CommandLine.Done;

@@ -120,7 +120,7 @@ internal sealed record Listing(string Singular, string Plural, string Short, str
         switch (format)
         {
             case "json":
-                screen.Output.WriteLine(Json.List(items.Select(item => item.DeepClone().AsObject())).ToJsonString(Json.Indented));
+                screen.WriteData(Json.List(items.Select(item => item.DeepClone().AsObject())), format);
                 return;
             case "yaml":
                 screen.Output.Write(string.Join("---\n", items.Select(YamlWriter.Write)));

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using Provisioner.Api;
 
 namespace Provisioner.Cli;
 
@@ -14,7 +13,7 @@ internal static class NodeCommands
     {
         var longer = ResourceCommands.Duration("--for", "Only nodes that have been so for so long; 7d unless said otherwise.", "7d", "whole days, hours and minutes such as 7d or 12h");
         var price = new Option<string?>("--price") { Description = "What a vCPU costs by the hour, in your currency: nodes are then listed with what they cost a month.", HelpName = "0.02" };
-        var output = ResourceCommands.Output("table", "json");
+        var output = ResourceCommands.Output("table", "json", "yaml");
         var command = new TeachingCommand("idle", "List nodes that are charged for and do nothing: not Ready, or with no pod but DaemonSets'.",
             "provisioner idle",
             "provisioner idle --for 12h --price 0.02")
@@ -30,9 +29,9 @@ internal static class NodeCommands
             if (parsed.GetValue(price) is { } amount)
                 query.Add($"price={ApiClient.Escape(amount)}");
             var answer = await api.GetAsync($"idle?{string.Join('&', query)}", cancellation);
-            if (parsed.GetValue(output) == "json")
+            if (parsed.GetValue(output).IsData())
             {
-                screen.Output.WriteLine(answer.ToJsonString(Json.Indented));
+                screen.WriteData(answer, parsed.GetValue(output)!);
                 return CommandLine.Done;
             }
             var nodes = answer["items"]!.AsArray().Select(n => n!.AsObject()).ToList();

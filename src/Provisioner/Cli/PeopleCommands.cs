@@ -69,7 +69,7 @@ internal static class PeopleCommands
 
     private static TeachingCommand List(Screen screen, Func<ParseResult, ApiClient> connect)
     {
-        var output = ResourceCommands.Output("table", "json");
+        var output = ResourceCommands.Output("table", "json", "yaml");
         var command = new TeachingCommand("list", "List users.", "provisioner user list") { output };
         command.SetAction(async (parsed, cancellation) =>
         {
@@ -126,7 +126,7 @@ internal static class PeopleCommands
 
     private static TeachingCommand Session(Screen screen, Func<ParseResult, ApiClient> connect)
     {
-        var output = ResourceCommands.Output("table", "json");
+        var output = ResourceCommands.Output("table", "json", "yaml");
         var list = new TeachingCommand("list", "List who is signed in, and where.", "provisioner session list") { output };
         list.SetAction(async (parsed, cancellation) =>
         {

@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Text;
 using System.Text.Json.Nodes;
-using Provisioner.Api;
 using Provisioner.Resources;
 
 namespace Provisioner.Cli;
@@ -128,8 +127,8 @@ internal static class ResourceCommands
             var found = await api.GetAsync($"{listing.Plural}/{ApiClient.Escape(one)}", cancellation);
             if (found["items"] is JsonArray several)
                 listing.Write(screen, [.. several.Select(item => item!.AsObject())], format);
-            else if (format == "json")
-                screen.Output.WriteLine(found.ToJsonString(Json.Indented));
+            else if (format.IsData())
+                screen.WriteData(found, format);
             else
                 listing.Write(screen, [found], format);
             return CommandLine.Done;
@@ -145,8 +144,10 @@ internal static class ResourceCommands
         {
             if (only is not null && state.At("host") != only)
                 continue;
-            screen.Output.WriteLine(format == "json" ? state.ToJsonString(Json.Options)
-                : $"{state.At("host"),-24} {(state.At("state") is { } word ? state.At("stage") is { } stage ? $"{word} ({stage})" : word : "deleted"),-24} {state.At("reason")}".TrimEnd());
+            if (format.IsData())
+                screen.WriteItem(state, format);
+            else
+                screen.Output.WriteLine($"{state.At("host"),-24} {(state.At("state") is { } word ? state.At("stage") is { } stage ? $"{word} ({stage})" : word : "deleted"),-24} {state.At("reason")}".TrimEnd());
         }
         return CommandLine.Done;
     }

@@ -18,7 +18,7 @@ internal static class RestoreCommand
         var passphrase = BackupCommand.PassphraseFile("The file with the passphrase, instead of being asked.");
         var config = new Option<string?>("--config") { Description = "Where to put the configuration that is in the backup; nothing is written over. Without it, it is put into 'restored' of the data directory.", HelpName = "FILE" };
         var replace = new Option<bool>("--replace") { Description = "The data directory is not empty: keep what is there under another name, and put the backup in its place." };
-        var output = ResourceCommands.Output("text", "json");
+        var output = ResourceCommands.Output("text", "json", "yaml");
         var command = new TeachingCommand("restore", "Bring back what 'provisioner backup' wrote, on this or another machine. The service must not run. Nothing changes before all of the backup was read and its database opened.",
             "provisioner restore appliance.tar.age                            # asks for the passphrase",
             "provisioner restore appliance.tar.age --identity key.txt --config /etc/provisioner/provisioner.yaml",
@@ -35,8 +35,8 @@ internal static class RestoreCommand
             {
                 var restored = await Restore.RunAsync(path, directory, Unlock(screen, path, parsed.GetValue(identity) ?? [], parsed.GetValue(passphrase)), parsed.GetValue(replace),
                     parsed.GetValue(config) is { } wanted ? Path.GetFullPath(wanted) : null, screen.Time, cancellation);
-                if (parsed.GetValue(output) == "json")
-                    screen.Output.WriteLine(Describe(restored, directory).ToJsonString(Json.Indented));
+                if (parsed.GetValue(output).IsData())
+                    screen.WriteData(Describe(restored, directory), parsed.GetValue(output)!);
                 else
                     Tell(screen, restored, directory);
                 return CommandLine.Done;

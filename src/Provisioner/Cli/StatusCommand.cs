@@ -1,5 +1,4 @@
 using System.CommandLine;
-using Provisioner.Api;
 
 namespace Provisioner.Cli;
 
@@ -8,15 +7,15 @@ internal static class StatusCommand
 {
     public static Command Create(Screen screen, Func<ParseResult, ApiClient> connect)
     {
-        var output = ResourceCommands.Output("text", "json");
+        var output = ResourceCommands.Output("text", "json", "yaml");
         var command = new TeachingCommand("status", "Say what the service listens on, what it does not and why, and what it knows.", "provisioner status") { output };
         command.SetAction(async (parsed, cancellation) =>
         {
             using var api = connect(parsed);
             var status = await api.GetAsync("status", cancellation);
-            if (parsed.GetValue(output) == "json")
+            if (parsed.GetValue(output).IsData())
             {
-                screen.Output.WriteLine(status.ToJsonString(Json.Indented));
+                screen.WriteData(status, parsed.GetValue(output)!);
                 return CommandLine.Done;
             }
             screen.Output.WriteLine($"provisioner {status.At("version")}, up for {Words.Age(status.At("startedAt"), screen.Time)}, data in {status.At("dataDirectory")}");

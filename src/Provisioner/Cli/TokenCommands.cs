@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Text.Json.Nodes;
-using Provisioner.Api;
 
 namespace Provisioner.Cli;
 
@@ -20,7 +19,7 @@ internal static class TokenCommands
         var name = new Argument<string>("NAME") { Description = "What it is for." };
         var role = PeopleCommands.Role();
         var lifetime = ResourceCommands.Duration("--lifetime", "How long it is good; 90d unless said otherwise.", "90d", "such as 1h or 90d, from 5m to 825d");
-        var output = ResourceCommands.Output("text", "json");
+        var output = ResourceCommands.Output("text", "json", "yaml");
         var command = new TeachingCommand("create", "Make a token with which a program uses the API. It is shown once; only its hash is kept.",
             "provisioner token create ci --role operator --lifetime 30d",
             "umask 077; provisioner token create backup --role viewer > token",
@@ -35,9 +34,9 @@ internal static class TokenCommands
             if (parsed.GetValue(lifetime) is { } length)
                 body["lifetime"] = length;
             var made = await api.PostAsync("tokens", body, cancellation);
-            if (parsed.GetValue(output) == "json")
+            if (parsed.GetValue(output).IsData())
             {
-                screen.Output.WriteLine(made.ToJsonString(Json.Indented));
+                screen.WriteData(made, parsed.GetValue(output)!);
                 return CommandLine.Done;
             }
             // The token alone on standard output, so that a file can take it.
@@ -50,7 +49,7 @@ internal static class TokenCommands
 
     private static TeachingCommand List(Screen screen, Func<ParseResult, ApiClient> connect)
     {
-        var output = ResourceCommands.Output("table", "json");
+        var output = ResourceCommands.Output("table", "json", "yaml");
         var command = new TeachingCommand("list", "List the tokens of programs and when each was last used.", "provisioner token list") { output };
         command.SetAction(async (parsed, cancellation) =>
         {

@@ -25,7 +25,7 @@ internal static class WebhookCommands
     private static TeachingCommand List(Screen screen, Func<ParseResult, ApiClient> connect)
     {
         var name = new Argument<string?>("NAME") { Description = "One of them, with what was delivered to it.", Arity = ArgumentArity.ZeroOrOne };
-        var output = ResourceCommands.Output("table", "json");
+        var output = ResourceCommands.Output("table", "json", "yaml");
         var command = new TeachingCommand("list", "List the webhooks, or what was delivered to one.", "provisioner webhook list", "provisioner webhook list chat") { name, output };
         command.SetAction(async (parsed, cancellation) =>
         {

@@ -1,13 +1,15 @@
 using System.Diagnostics;
 using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
 using Provisioner.Events;
 using Provisioner.Protocols;
+using Provisioner.Resources;
 using Provisioner.Tests.Appliance;
 using Provisioner.Tests.Images;
 
 namespace Provisioner.Tests.Cli;
 
-public sealed class CommandLineTests : IAsyncLifetime
+public sealed partial class CommandLineTests : IAsyncLifetime
 {
     private readonly TemporaryDirectory directory = new();
     private RunningAppliance appliance = null!;
@@ -143,6 +145,25 @@ public sealed class CommandLineTests : IAsyncLifetime
             Assert.Contains("Examples:", outcome.Succeeded(), StringComparison.Ordinal);
         }
     }
+
+    [Fact]
+    public async Task What_can_be_read_as_JSON_can_be_read_as_YAML_and_says_the_same()
+    {
+        (await CommandOutcome.OfAsync("", ["man", directory["man"]])).Succeeded();
+        var formats = Directory.EnumerateFiles(directory["man"]).SelectMany(File.ReadLines).Where(line => FormatList().IsMatch(line)).ToList();
+        Assert.InRange(formats.Count, 15, 40);
+        Assert.All(formats, line => Assert.Contains("yaml", line, StringComparison.Ordinal));
+
+        await appliance.ApplyAsync(Site.Network);
+        foreach (var command in new[] { "events", "explain 52:54:00:12:34:56", "ca show", "cache list", "idle" })
+        {
+            var json = (await appliance.RunAsync([.. command.Split(' '), "-o", "json"])).Succeeded();
+            Assert.Equal(YamlWriter.Write(JsonNode.Parse(json)!), (await appliance.RunAsync([.. command.Split(' '), "-o", "yaml"])).Succeeded());
+        }
+    }
+
+    [GeneratedRegex("(^|, )json(,|\\.$|$)")]
+    private static partial Regex FormatList();
 
     [Fact]
     public async Task A_service_that_does_not_run_is_said_with_how_to_start_it()
