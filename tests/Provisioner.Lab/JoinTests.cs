@@ -1,14 +1,17 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
+using Microsoft.Playwright;
 using Provisioner.ClusterPrograms;
 using Provisioner.Lab.Cloud;
 using Provisioner.Lab.Harness;
+using static Microsoft.Playwright.Assertions;
 
 namespace Provisioner.Lab;
 
 /// <summary>
 /// The whole way: servers are switched on, boot, are configured, enrol, join, and their cluster says that they are Ready; then they are retired. One joins
-/// by its certificate, one by an activation. On them run the real join program and a stand-in for nodeadm; the cluster's API is a real one; AWS is a
+/// by its certificate and was registered in the console by its first admin; one by an activation, and by the command line. On them run the real join
+/// program and a stand-in for nodeadm; the cluster's API is a real one; AWS is a
 /// double that verifies what AWS verifies.
 /// </summary>
 public sealed class JoinTests(ITestOutputHelper output)
@@ -20,7 +23,7 @@ public sealed class JoinTests(ITestOutputHelper output)
           location: { site: Madrid, rack: "Row 4" }
         """;
 
-    private sealed record Machine(string Host, string Provider, DisklessServer Server);
+    private sealed record Machine(string Host, string Provider, string? Lane, DisklessServer Server);
 
     [Theory]
     [InlineData(nameof(Firmware.UefiX64))]
@@ -28,34 +31,68 @@ public sealed class JoinTests(ITestOutputHelper output)
     public async Task Bare_servers_become_Ready_nodes_and_are_retired(string machine)
     {
         var firmware = Enum.Parse<Firmware>(machine);
-        Prerequisites.SkipWithoutDiskless(firmware, "dnsmasq", "openssl");
+        Prerequisites.SkipWithoutDiskless(firmware, "dnsmasq", "openssl", ConsoleBrowser.Program);
         KubeApiSetup.SkipWithout();
         var network = await LabNetwork.CreateAsync();
         await using var cloud = await AwsCloud.CreateAsync(network, isApiReal: true);
         var image = SiteImage.Diskless(firmware, await cloud.OverlayAsync());
         await using var site = await Site.CreateAsync(network, firmware, AwsCloud.NetworkSpec, image: image, settings: cloud.FirstSettings());
         await site.Service.ApplyAsync(AwsCloud.ClusterResource);
-        var machines = new List<Machine>();
         foreach (var provider in (string[])["iam-ra", "ssm"])
-        {
             await site.Service.ApplyAsync(AwsCloud.ProfileResource(firmware, image.Name, "by-" + provider, provider));
-            var (name, mac) = ($"server-{machines.Count + 1}", $"52:54:00:77:00:1{machines.Count}");
-            await site.RegisterAsync(name, mac, Place, "by-" + provider);
-            machines.Add(new Machine(name, provider, await site.AddDisklessServerAsync(mac)));
-        }
         await SetUpAsync(site, cloud);
 
-        foreach (var each in machines)
-        {
-            await site.Service.DoAsync("provision", each.Host);
-            await each.Server.PowerOnAsync();
-        }
-        foreach (var each in machines)
+        const string FirstMac = "52:54:00:77:00:10", SecondMac = "52:54:00:77:00:11";
+        await using var console = await ConsoleBrowser.OpenAsync(network.Appliance);
+        var first = new Machine("server-1", "iam-ra", null, await site.AddDisklessServerAsync(FirstMac));
+        await RegisterInConsoleAsync(site, console, first, FirstMac);
+        await first.Server.PowerOnAsync();
+        var second = new Machine("server-2", "ssm", "blue", await site.AddDisklessServerAsync(SecondMac));
+        await site.RegisterAsync(second.Host, SecondMac, Place, "by-" + second.Provider);
+        await site.Service.DoAsync("provision", second.Host);
+        await second.Server.PowerOnAsync();
+
+        foreach (var each in (Machine[])[first, second])
         {
             var node = await JoinsAsync(site, cloud, each);
             await BecomesReadyAsync(site, cloud, each, node);
+            if (each == first)
+            {
+                // Nobody has touched the page since the button was pressed.
+                await Expect(console.Page.Locator(".head .state")).ToContainTextAsync("Ready");
+            }
             await IsRetiredAsync(site, cloud, each, node);
         }
+    }
+
+    /// <summary>What a person does who was given the set-up link and knows nothing more.</summary>
+    private static async Task RegisterInConsoleAsync(Site site, ConsoleBrowser console, Machine machine, string mac)
+    {
+        var page = console.Page;
+        var link = new Uri((await site.Service.DoAsync("setup")).Trim());
+        await page.GotoAsync(console.Root + link.PathAndQuery + link.Fragment);
+        await page.GetByLabel("Name").FillAsync("ada");
+        await page.GetByLabel("Password, of at least 12 characters").FillAsync("correct horse battery");
+        await page.GetByLabel("Once more").FillAsync("correct horse battery");
+        await page.GetByRole(AriaRole.Button, new() { Name = "Make the admin" }).ClickAsync();
+        await page.WaitForURLAsync(console.Root + "/");
+
+        await page.GotoAsync(console.Root + "/register");
+        await console.LiveAsync();
+        await page.GetByLabel("Name").FillAsync(machine.Host);
+        await page.GetByLabel("MAC addresses").FillAsync(mac);
+        await page.GetByLabel("Architecture").SelectOptionAsync(site.Architecture);
+        await page.GetByLabel("Profile").SelectOptionAsync("by-" + machine.Provider);
+        await page.GetByLabel("Rack", new() { Exact = true }).FillAsync("Row 4");
+        await page.GetByLabel("Zone").FillAsync("dc1");
+        await page.GetByRole(AriaRole.Button, new() { Name = "Register" }).ClickAsync();
+        await Expect(page.GetByRole(AriaRole.Heading, new() { Name = machine.Host })).ToBeVisibleAsync();
+
+        await page.GetByRole(AriaRole.Button, new() { Name = "Provision" }).ClickAsync();
+        var dialog = page.GetByRole(AriaRole.Dialog);
+        await dialog.GetByRole(AriaRole.Textbox).FillAsync(machine.Host);
+        await dialog.GetByRole(AriaRole.Button, new() { Name = "Provision" }).ClickAsync();
+        await Expect(page.Locator(".head .state")).ToContainTextAsync("Waiting");
     }
 
     private async Task SetUpAsync(Site site, AwsCloud cloud)
@@ -70,7 +107,7 @@ public sealed class JoinTests(ITestOutputHelper output)
     /// <returns>The node's name.</returns>
     private async Task<string> JoinsAsync(Site site, AwsCloud cloud, Machine machine)
     {
-        var (host, provider, server) = machine;
+        var (host, provider, lane, server) = machine;
         await WaitForStateAsync(site, machine, "Enrolled", "Joining", "Joined");
         output.WriteLine($"{host} enrolled {server.Machine.SincePowerOn.TotalSeconds:F0} s after power-on.");
         var status = await WaitForStateAsync(site, machine, "Joined");
@@ -88,12 +125,12 @@ public sealed class JoinTests(ITestOutputHelper output)
         Assert.NotNull(node);
         Assert.Equal($"eks-hybrid:///eu-west-1/{AwsCloud.Cluster}/{name}", Text(node["spec"]!, "providerID"));
         var labels = node["metadata"]!["labels"]!.AsObject();
-        foreach (var (label, value) in new Dictionary<string, string>
+        foreach (var (label, value) in new Dictionary<string, string?>
         {
             ["eks.amazonaws.com/compute-type"] = "hybrid",
             ["eks.amazonaws.com/hybrid-credential-provider"] = provider,
             ["topology.kubernetes.io/zone"] = "dc1",
-            ["provisioner/lane"] = "blue",
+            ["provisioner/lane"] = lane,
             ["provisioner/rack"] = "Row-4",
             ["example.com/pool"] = "lab",
         })
@@ -111,7 +148,7 @@ public sealed class JoinTests(ITestOutputHelper output)
 
     private async Task BecomesReadyAsync(Site site, AwsCloud cloud, Machine machine, string node)
     {
-        var (host, _, server) = machine;
+        var (host, server) = (machine.Host, machine.Server);
         await server.DoAsync(AwsCloud.NetworkPlugin);
         var status = await WaitForStateAsync(site, machine, "Ready");
         output.WriteLine($"{host} Ready {server.Machine.SincePowerOn.TotalSeconds:F0} s after power-on.");
@@ -126,7 +163,7 @@ public sealed class JoinTests(ITestOutputHelper output)
 
     private async Task IsRetiredAsync(Site site, AwsCloud cloud, Machine machine, string node)
     {
-        var (host, provider, server) = machine;
+        var (host, provider, server) = (machine.Host, machine.Provider, machine.Server);
         var retired = await site.Service.DoAsync("retire", host);
         output.WriteLine(retired);
         var at = server.Machine.SincePowerOn;
@@ -146,7 +183,7 @@ public sealed class JoinTests(ITestOutputHelper output)
 
     private async Task<JsonNode> WaitForStateAsync(Site site, Machine machine, params string[] states)
     {
-        var (host, _, server) = machine;
+        var (host, server) = (machine.Host, machine.Server);
         var from = server.Machine.SincePowerOn;
         while (true)
         {
