@@ -30,12 +30,20 @@ internal static class HostEndpoints
         public CpuArchitecture? Architecture { get; init; }
     }
 
+    private sealed record IgnoreBody
+    {
+        public bool Ignored { get; init; } = true;
+    }
+
     private static readonly Shape<ProvisionBody> ProvisionShape = Provision();
     private static readonly Shape<AdoptBody> AdoptShape = Adopt();
+    private static readonly Shape<IgnoreBody> IgnoreShape = Ignore();
 
     public static IReadOnlyList<FieldDescription> ProvisionFields => ProvisionShape.Fields;
 
     public static IReadOnlyList<FieldDescription> AdoptFields => AdoptShape.Fields;
+
+    public static IReadOnlyList<FieldDescription> IgnoreFields => IgnoreShape.Fields;
 
     public static void MapHosts(this IEndpointRouteBuilder api)
     {
@@ -76,6 +84,12 @@ internal static class HostEndpoints
             return follow || Caller.WantsEvents(context.Request)
                 ? TypedResults.ServerSentEvents(FollowLogAsync(name, log, context.Request.Headers["Last-Event-ID"], lifetime.ApplicationStopping, context.RequestAborted))
                 : Results.Text(text, "text/plain; charset=utf-8");
+        });
+        api.MapPost("/discovered/{mac}/ignore", async (string mac, HttpContext context, StateWriter writer) =>
+        {
+            var body = await Bodies.ReadAsync(context, IgnoreShape);
+            var actor = Caller.Name(context);
+            return Json.Answer(Json.Of(await writer.ChangeAsync(editor => HostChanges.Ignore(editor, MacOf(mac), body.Ignored, actor), context.RequestAborted)));
         });
         api.MapPost("/discovered/{mac}/adopt", async (string mac, HttpContext context, StateWriter writer) =>
         {
@@ -137,6 +151,13 @@ internal static class HostEndpoints
     {
         var shape = new Shape<ProvisionBody>("provision", () => new ProvisionBody());
         shape.Optional("window", Values.Duration, b => b.Window, (b, v) => b with { Window = v }, "How long the Installation stays open.");
+        return shape;
+    }
+
+    private static Shape<IgnoreBody> Ignore()
+    {
+        var shape = new Shape<IgnoreBody>("the body", () => new IgnoreBody());
+        shape.Default("ignored", Values.Boolean, b => b.Ignored, (b, v) => b with { Ignored = v }, "False: it waits to be adopted again.");
         return shape;
     }
 

@@ -54,6 +54,7 @@ internal static class Json
         ["firstSeen"] = At(discovered.FirstSeen),
         ["lastSeen"] = At(discovered.LastSeen),
         ["times"] = discovered.Times,
+        ["ignoredAt"] = At(discovered.IgnoredAt),
     });
 
     public static JsonObject Of(Installation installation, DateTimeOffset now) => WithoutNulls(new()

@@ -81,7 +81,7 @@ internal static class AccessRules
         new("GET", "/api/v1/hosts/{name}/log", V),
         new("GET", "/api/v1/hosts/{name}/events", V),
         new("GET", "/api/v1/hosts/{name}/render/{what}", V),
-        new("POST", "/api/v1/discovered/{mac}/adopt", O),
+        new("POST", "/api/v1/discovered/{mac}/adopt", O), new("POST", "/api/v1/discovered/{mac}/ignore", O),
 
         // Records.
         new("GET", "/api/v1/discovered", V), new("GET", "/api/v1/discovered/{mac}", V), new("GET", "/api/v1/discovered/{mac}/events", V),

@@ -10,7 +10,7 @@ internal static class HostCommands
     private static readonly string[] Clients = ["uefi-x64", "uefi-arm64", "bios", "http-x64", "http-arm64", "ipxe"];
 
     public static IEnumerable<Command> Create(Screen screen, Func<ParseResult, ApiClient> connect) =>
-        [Provision(screen, connect), Cancel(screen, connect), Adopt(screen, connect), Render(screen, connect), Explain(screen, connect), Log(screen, connect), DiskPassphrase(screen, connect)];
+        [Provision(screen, connect), Cancel(screen, connect), Adopt(screen, connect), Ignore(screen, connect), Render(screen, connect), Explain(screen, connect), Log(screen, connect), DiskPassphrase(screen, connect)];
 
     private static TeachingCommand Provision(Screen screen, Func<ParseResult, ApiClient> connect)
     {
@@ -47,6 +47,26 @@ internal static class HostCommands
             var name = parsed.GetValue(host)!;
             await api.PostAsync($"hosts/{ApiClient.Escape(name)}/cancel", new JsonObject(), cancellation);
             screen.Output.WriteLine($"{name} is not built any more and boots its own disk.");
+            return CommandLine.Done;
+        });
+        return command;
+    }
+
+    private static TeachingCommand Ignore(Screen screen, Func<ParseResult, ApiClient> connect)
+    {
+        var mac = new Argument<string>("MAC") { Description = "The MAC address it asked with, in any notation." };
+        var undo = new Option<bool>("--undo") { Description = "It waits to be adopted again." };
+        var command = new TeachingCommand("ignore", "Say that a machine that asked is not to be adopted: a printer, another team's server. It is recorded still, and boots its own disk.",
+            "provisioner ignore 52:54:00:12:34:56",
+            "provisioner ignore 52:54:00:12:34:56 --undo")
+        {
+            mac, undo,
+        };
+        command.SetAction(async (parsed, cancellation) =>
+        {
+            using var api = connect(parsed);
+            var found = await api.PostAsync($"discovered/{ApiClient.Escape(parsed.GetValue(mac)!)}/ignore", new JsonObject { ["ignored"] = !parsed.GetValue(undo) }, cancellation);
+            screen.Output.WriteLine($"discovered/{found.At("macAddress")} {(parsed.GetValue(undo) ? "waits to be adopted" : "is ignored")}.");
             return CommandLine.Done;
         });
         return command;

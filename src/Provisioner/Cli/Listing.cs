@@ -70,6 +70,7 @@ internal sealed record Listing(string Singular, string Plural, string Short, str
         [
             new("MAC", "macAddress"), new("MACHINE", (json, _) => Machine(json)), new("ARCH", "architecture"), new("ADDRESS", "address"),
             new("SEEN", (json, time) => Words.Age(json.At("lastSeen"), time)), new("TIMES", "times", true), new("SERIAL", "serial", true), new("UUID", "uuid", true),
+            new("IGNORED", (json, time) => Words.Age(json.At("ignoredAt"), time), true),
         ]),
         new("installation", "installations", "inst", "Nothing was installed yet: provisioner provision HOST",
         [

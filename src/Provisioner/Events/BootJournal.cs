@@ -36,6 +36,7 @@ public sealed record Sighting(MacAddress MacAddress, DateTimeOffset At)
         Address = Address ?? before?.Address,
         Network = Network ?? before?.Network,
         FirstSeen = before?.FirstSeen ?? At,
+        IgnoredAt = before?.IgnoredAt,
         LastSeen = At,
         Times = (before?.Times ?? 0) + 1,
     };

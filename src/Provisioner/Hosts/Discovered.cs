@@ -32,6 +32,9 @@ public sealed record Discovered(MacAddress MacAddress)
 
     public DateTimeOffset LastSeen { get; init; }
 
+    /// <summary>Set when somebody said that it is not to be adopted: a printer, another team's server. It is recorded, and not shown among those that wait.</summary>
+    public DateTimeOffset? IgnoredAt { get; init; }
+
     /// <summary>How often it asked.</summary>
     public long Times { get; init; }
 }

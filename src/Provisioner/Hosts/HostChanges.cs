@@ -29,6 +29,29 @@ public static class HostChanges
 
     public static readonly TimeSpan LongestWindow = TimeSpan.FromDays(7);
 
+    /// <summary>Says of a machine that asked that it is none to adopt, or that it is one after all.</summary>
+    /// <exception cref="ChangeRefusedException">It has not been seen.</exception>
+    public static Discovered Ignore(StateEditor editor, MacAddress mac, bool ignored, string? actor)
+    {
+        var discovered = FindDiscovered(editor.Snapshot, mac);
+        if (ignored == discovered.IgnoredAt is not null)
+            return discovered;
+        discovered = discovered with { IgnoredAt = ignored ? editor.Now : null };
+        editor.Put(discovered);
+        editor.Record(new Event
+        {
+            At = editor.Now,
+            Source = EventSource.Api,
+            Outcome = EventOutcome.Changed,
+            MacAddress = mac,
+            What = ignored ? $"{mac} is ignored" : $"{mac} waits to be adopted again",
+            Reason = $"it was seen {discovered.Times} times, last {discovered.LastSeen:u}",
+            Actor = actor,
+            Subject = $"Discovered/{mac}",
+        });
+        return discovered;
+    }
+
     /// <summary>Registers a discovered machine; its Discovered record goes.</summary>
     /// <exception cref="ChangeRefusedException">Name or MAC address in use, no such profile, never seen, architecture unknown.</exception>
     public static Host Adopt(StateEditor editor, Adoption adoption, string? actor)
@@ -36,12 +59,7 @@ public static class HostChanges
         var mac = adoption.MacAddress;
         if (editor.Snapshot.FindHost(mac) is { } owner)
             throw new ChangeRefusedException(RefusalKind.Conflict, [new Mistake($"{mac} belongs to Host {owner.Name} already") { Path = "macAddress", Value = mac.ToString() }]);
-        if (!editor.Snapshot.Discovered.TryGetValue(mac, out var discovered))
-        {
-            throw new ChangeRefusedException(RefusalKind.NotFound,
-                [new Mistake($"{mac} has not been seen") { Path = "macAddress", Value = mac.ToString(), Expected = "a MAC address that 'get discovered' lists; a Host that never asked is registered by 'apply'" }]);
-        }
-
+        var discovered = FindDiscovered(editor.Snapshot, mac);
         var mistakes = new List<Mistake>();
         if (Texts.Name(adoption.Name, 64) is { } wrongName)
             mistakes.Add(new Mistake($"'{Reading.Shorten(adoption.Name)}' {wrongName}") { Path = "name", Value = Reading.Shorten(adoption.Name), Expected = $"at most 64 {Texts.NameExpected}" });
@@ -185,6 +203,10 @@ public static class HostChanges
         }
         return mistakes;
     }
+
+    private static Discovered FindDiscovered(Snapshot snapshot, MacAddress mac) => snapshot.Discovered.TryGetValue(mac, out var discovered) ? discovered
+        : throw new ChangeRefusedException(RefusalKind.NotFound,
+            [new Mistake($"{mac} has not been seen") { Path = "macAddress", Value = mac.ToString(), Expected = "a MAC address that 'get discovered' lists; a Host that never asked is registered by 'apply'" }]);
 
     /// <summary>The processor behind the firmware the machine asked with; null when it did not say, or none can be installed on.</summary>
     internal static CpuArchitecture? ArchitectureOf(Discovered discovered)

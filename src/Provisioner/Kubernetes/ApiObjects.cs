@@ -41,7 +41,7 @@ internal sealed record ApiNodeStatus(List<ApiCondition>? Conditions, List<ApiAdd
 
 internal sealed record ApiAddress(string? Type, string? Address);
 
-internal sealed record ApiNodeInfo(string? KubeletVersion);
+internal sealed record ApiNodeInfo(string? KubeletVersion, string? OsImage, string? KernelVersion, string? ContainerRuntimeVersion);
 
 internal sealed record ApiPod
 {

@@ -42,6 +42,14 @@ public sealed record HostNode
 
     public int? Cpus { get; init; }
 
+    public long? MemoryMiB { get; init; }
+
+    /// <summary>Its operating system, kernel and container runtime, as its kubelet says them.</summary>
+    public string? Software { get; init; }
+
+    /// <summary>All its conditions with their status, such as <c>Ready True, DiskPressure False</c>.</summary>
+    public string? Conditions { get; init; }
+
     public bool Unschedulable { get; init; }
 
     /// <summary>What is odd about it, such as another cluster's providerID.</summary>

@@ -38,6 +38,14 @@ public sealed record NodeFacts
 
     public int? Cpus { get; init; }
 
+    public long? MemoryMiB { get; init; }
+
+    /// <summary>Its operating system, kernel and container runtime, as its kubelet says them.</summary>
+    public string? Software { get; init; }
+
+    /// <summary>All its conditions with their status, such as <c>Ready True, DiskPressure False</c>.</summary>
+    public string? Conditions { get; init; }
+
     private const string CredentialLabel = "eks.amazonaws.com/hybrid-credential-provider";
 
     /// <summary>A node that nodeadm joined by Systems Manager is called by its managed instance, not by its host.</summary>
@@ -59,6 +67,10 @@ public sealed record NodeFacts
             ProviderId = Resources.Texts.OneLine(node.Spec?.ProviderID, 400),
             CredentialProvider = Short(node.Metadata.Labels?.GetValueOrDefault(CredentialLabel)),
             Cpus = node.Status?.Capacity?.GetValueOrDefault("cpu") is { } cpu ? CpusOf(cpu) : null,
+            MemoryMiB = node.Status?.Capacity?.GetValueOrDefault("memory") is { } memory ? MemoryOf(memory) : null,
+            Software = node.Status?.NodeInfo is { } info && string.Join(", ", new[] { info.OsImage, info.KernelVersion, info.ContainerRuntimeVersion }.Where(t => t is { Length: > 0 })) is { Length: > 0 } software ? Resources.Texts.OneLine(software, 200) : null,
+            // By name: the order the cluster gives them in means nothing.
+            Conditions = node.Status?.Conditions is { Count: > 0 } all ? Resources.Texts.OneLine(string.Join(", ", all.Select(c => $"{c.Type} {c.Status}").Order(StringComparer.Ordinal)), 400) : null,
         };
     }
 
@@ -66,6 +78,15 @@ public sealed record NodeFacts
     private static int? CpusOf(string quantity) =>
         int.TryParse(quantity, NumberStyles.None, CultureInfo.InvariantCulture, out var whole) ? whole
         : quantity.EndsWith('m') && int.TryParse(quantity[..^1], NumberStyles.None, CultureInfo.InvariantCulture, out var milli) ? (milli + 999) / 1000 : null;
+
+    // Also a quantity; the kubelet says it in Ki.
+    private static long? MemoryOf(string quantity)
+    {
+        var digits = quantity.AsSpan().IndexOfAnyExceptInRange('0', '9') is var end and >= 0 ? quantity.AsSpan(0, end) : quantity;
+        if (!long.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out var number) || number > 1L << 50)
+            return null;
+        return quantity[digits.Length..] switch { "" => number >> 20, "Ki" => number >> 10, "Mi" => number, "Gi" when number < 1L << 40 => number << 10, _ => null };
+    }
 
     private static string? Short(string? text) => Resources.Texts.OneLine(text, 64);
 }

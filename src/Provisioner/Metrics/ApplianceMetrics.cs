@@ -28,7 +28,7 @@ internal sealed class ApplianceMetrics : IDisposable
             (s, rows) => new Measurement<int>(rows.Count(), new KeyValuePair<string, object?>("state", s.ToString()))), null, "Hosts, by state.");
         meter.CreateObservableGauge("provisioner.host.state.seconds", () => fleet.Rows.Where(r => r.Since is not null && r.State is not (HostState.Ready or HostState.Registered or HostState.Retired))
             .Select(r => new Measurement<double>(Math.Max(0, (time.GetUtcNow() - r.Since!.Value).TotalSeconds), Tag("host", r.Name), Tag("state", r.State.ToString()))), null, "How long each host that is under way, or in trouble, is in its state.");
-        meter.CreateObservableGauge("provisioner.discovered", () => state.Snapshot.Discovered.Count, null, "Machines that asked and are not registered.");
+        meter.CreateObservableGauge("provisioner.discovered", () => state.Snapshot.Discovered.Values.Count(d => d.IgnoredAt is null), null, "Machines that asked and are not registered.");
         meter.CreateObservableGauge("provisioner.alerts", () => Enum.GetValues<AlertSeverity>().Select(severity =>
             new Measurement<int>(state.Snapshot.Alerts.Values.Count(a => a.DismissedAt is null && a.Severity == severity), Tag("severity", severity.ToString()))), null, "Alerts that nobody has dismissed.");
         meter.CreateObservableGauge("provisioner.certificate.remaining.seconds", () => fleet.Rows.Where(r => r.CertificateEndsAt is not null)

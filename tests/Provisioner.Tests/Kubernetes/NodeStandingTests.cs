@@ -20,6 +20,27 @@ public sealed class NodeStandingTests
         ProviderId = "eks-hybrid:///eu-west-1/prod/web-1", CredentialProvider = "iam-ra", Cpus = 8, Ready = Condition("True", "KubeletReady"),
     };
 
+    [Theory]
+    [InlineData("32881032Ki", 32110L)]
+    [InlineData("32Gi", 32768L)]
+    [InlineData("512Mi", 512L)]
+    [InlineData("34359738368", 32768L)]
+    [InlineData("", null)]
+    [InlineData("99999999999999999999Ki", null)]
+    [InlineData("1e3", null)]
+    public void What_a_kubelet_says_of_its_machine_is_kept(string memory, long? mebibytes)
+    {
+        var facts = NodeFacts.Of(new ApiNode
+        {
+            Status = new ApiNodeStatus([new("Ready", "True", null, null, null, null), new("DiskPressure", "False", null, null, null, null)], null, new ApiNodeInfo("v1.34.2", "Ubuntu 24.04.3 LTS", "6.8.0-60-generic", "containerd://1.7.27"),
+                new() { ["cpu"] = "7910m", ["memory"] = memory }),
+        });
+        Assert.Equal((8, mebibytes), (facts.Cpus, facts.MemoryMiB));
+        Assert.Equal("Ubuntu 24.04.3 LTS, 6.8.0-60-generic, containerd://1.7.27", facts.Software);
+        Assert.Equal("DiskPressure False, Ready True", facts.Conditions);
+        Assert.Equal(facts.Conditions, NodeChanges.Next(null, "web-1", facts, Prod, null, Now).Conditions);
+    }
+
     // The messages are those of kubelets 1.20 to 1.34 with containerd and docker.
     [Theory]
     [InlineData("True", "KubeletReady", "kubelet is posting ready status", NodeState.Ready)]

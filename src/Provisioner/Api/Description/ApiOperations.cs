@@ -72,6 +72,7 @@ internal static class ApiOperations
         new("GET", "/hosts/{name}/events", "What happened to a host", "[]Event") { Streams = true },
         new("GET", "/hosts/{name}/render/{what}", "A file of the host as it would be served now, secrets replaced", Text),
         new("POST", "/discovered/{mac}/adopt", "Register a machine that asked and was not known", "Host") { Status = 201, Body = HostEndpoints.AdoptFields },
+        new("POST", "/discovered/{mac}/ignore", "Say that a machine that asked is not to be adopted, or is after all", "Discovered") { Body = HostEndpoints.IgnoreFields },
         new("GET", "/discovered", "List machines that asked and are not registered", "[]Discovered") { Selects = true },
         new("GET", "/discovered/{mac}", "Read one of them", "Discovered"),
         new("GET", "/discovered/{mac}/events", "What happened to one of them", "[]Event") { Streams = true },
