@@ -13,7 +13,6 @@ using Provisioner.Profiles;
 using Provisioner.Resources;
 using Provisioner.Storage;
 using Provisioner.Tests.Appliance;
-using Provisioner.Tests.Auth;
 using Provisioner.Tests.Aws;
 using Provisioner.Tests.Images;
 using static Microsoft.Playwright.Assertions;
@@ -283,7 +282,7 @@ public sealed class ResourcePagesTests(Chromium chromium) : IClassFixture<Chromi
         var bytes = await File.ReadAllBytesAsync(Discs.Make(directory.Path, files));
         var mirror = new Mirror(bytes) { Pause = TimeSpan.FromMilliseconds(100) };
         await appliance.DisposeAsync();
-        appliance = await StartAsync(services => services.AddSingleton(new PullWire(() => mirror)));
+        appliance = await StartAsync(services => services.AddSingleton(new PullWire(mirror.Connect)));
         var page = await OpenAsync("/images/import");
         await page.GetByRole(AriaRole.Button, new() { Name = "Download ubuntu-24.04-amd64" }).ClickAsync();
         await FarAsync(page);
@@ -406,23 +405,24 @@ public sealed class ResourcePagesTests(Chromium chromium) : IClassFixture<Chromi
     }
 
     /// <summary>A server that has one file for every address, and gives it as slowly as it is told.</summary>
-    private sealed class Mirror(byte[] file) : HttpMessageHandler
+    private sealed class Mirror(byte[] file)
     {
         public TimeSpan Pause { get; set; }
 
         public System.Collections.Concurrent.ConcurrentQueue<string> Asked { get; } = [];
 
-        // Each download ends with its client.
-        protected override void Dispose(bool disposing)
-        {
-        }
+        /// <summary>The way to it, for one download.</summary>
+        public HttpMessageHandler Connect() => new Wire(this);
 
-        protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+        private sealed class Wire(Mirror mirror) : HttpMessageHandler
         {
-            Asked.Enqueue(request.RequestUri!.Host);
-            var content = new StreamContent(new Slow(file, Pause));
-            content.Headers.ContentLength = file.Length;
-            return Task.FromResult(new HttpResponseMessage(HttpStatusCode.OK) { Content = content });
+            protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+            {
+                mirror.Asked.Enqueue(request.RequestUri!.Host);
+                var content = new StreamContent(new Slow(mirror.file, mirror.Pause));
+                content.Headers.ContentLength = mirror.file.Length;
+                return Task.FromResult(new HttpResponseMessage(HttpStatusCode.OK) { Content = content });
+            }
         }
 
         private sealed class Slow(byte[] file, TimeSpan pause) : MemoryStream(file)
@@ -433,5 +433,7 @@ public sealed class ResourcePagesTests(Chromium chromium) : IClassFixture<Chromi
                 return await base.ReadAsync(buffer[..Math.Min(buffer.Length, 128 * 1024)], cancellationToken);
             }
         }
+
+        private readonly byte[] file = file;
     }
 }
