@@ -32,7 +32,7 @@ internal static class AccessRules
         // The console: its pages, and the connection they are kept alive by.
         Open("*", "/sign-in"), Open("GET", "/sign-in/oidc"), Open("*", "/sign-out"), Open("*", "/setup"), Open("*", "/not-found"),
         new("*", "/", V), new("*", "/wall", V), new("*", "/adopt", V), new("*", "/register", V), new("*", "/import", V), new("*", "/onboard", V), new("*", "/hosts/{Name}", V),
-        new("*", "/resources/{Plural}", V), new("*", "/resources/{Plural}/{Name}", V),
+        new("*", "/resources/{Plural}", V), new("*", "/resources/{Plural}/{Name}", V), new("*", "/images/import", V),
         new("*", "/certificates", V), new("*", "/audit", V), new("*", "/appliance", V), new("*", "/people", A),
         new("*", "/_blazor/**", V), new("*", "/_framework/**", V),
 

@@ -8,7 +8,8 @@ namespace Provisioner.Cli;
 
 /// <summary>
 /// An ISO image on a web server, handed on to the service as it comes, so that it needs room once. The command fetches it, with the
-/// rights and the way to the network of the person who asked: the service fetches nothing that it is given an address of.
+/// rights and the way to the network of the person who asked: the service fetches nothing that it is given an address of, and what the
+/// catalogue has the address and the checksum of alone (<see cref="Images.CataloguePulls"/>).
 /// </summary>
 internal sealed class ImageDownload : ImageUpload, IDisposable
 {
@@ -102,7 +103,10 @@ internal sealed class ImageDownload : ImageUpload, IDisposable
         }
     }
 
-    public override HttpContent Content(Action<long> progress) => new DiscContent(_ => Task.FromResult<Stream>(new Resumed(this)), Bytes, progress);
+    public override HttpContent Content(Action<long> progress) => new DiscContent(_ => Task.FromResult(Open()), Bytes, progress);
+
+    /// <summary>Its bytes, once.</summary>
+    public Stream Open() => new Resumed(this);
 
     /// <summary>
     /// The command ends. What came stays for another try when it was cut short, or is known to be right; what the service has, or would not

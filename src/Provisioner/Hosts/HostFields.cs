@@ -18,7 +18,7 @@ internal static class HostFields
         shape.Optional("bootMacAddress", Values.MacAddress, h => h.BootMacAddress, (h, v) => h with { BootMacAddress = v },
             "The network card it boots from; the first of macAddresses when not given.");
         shape.Required("architecture", Values.CpuArchitecture, h => h.Architecture, (h, v) => h with { Architecture = v }, "Its processor.");
-        shape.Optional("profile", Values.Name, h => h.Profile, (h, v) => h with { Profile = v }, "The Profile it is built by.");
+        shape.Optional("profile", Values.NameOf("Profile"), h => h.Profile, (h, v) => h with { Profile = v }, "The Profile it is built by.");
         shape.Optional("address", Values.Ipv4Address, h => h.Address, (h, v) => h with { Address = v }, "A fixed address, handed out on a Network with dhcp: reserve.");
         shape.Optional("zone", Values.LabelValue, h => h.Zone, (h, v) => h with { Zone = v }, "Its failure zone, as topology.kubernetes.io/zone says it.");
         shape.Optional("location", Location(), h => h.Location, (h, v) => h with { Location = v }, "Where it stands.");

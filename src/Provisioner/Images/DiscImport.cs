@@ -22,7 +22,7 @@ internal sealed record DiscRequest
 }
 
 /// <summary>Takes an ISO image in, recognises and verifies it, and makes an Image of it: all of it, or nothing.</summary>
-internal sealed class DiscImport(ImageStore store, StateWriter writer, CurrentState state, ImageLimits limits, Bsdtar bsdtar, ILogger<DiscImport> logger)
+internal sealed class DiscImport(ImageStore store, StateWriter writer, CurrentState state, ImageLimits limits, Bsdtar bsdtar, ImageImports imports, ILogger<DiscImport> logger)
 {
     /// <summary>Names of tar entries and their headers, beside the contents.</summary>
     private const long Overhead = 256 << 20;
@@ -34,25 +34,33 @@ internal sealed class DiscImport(ImageStore store, StateWriter writer, CurrentSt
     /// <param name="actor">Who imports it.</param>
     /// <param name="cancellation">The sender went away.</param>
     /// <exception cref="ChangeRefusedException">Everything that is wrong; nothing is left behind.</exception>
+    public Task<Image> ImportAsync(
+        Stream content, ImageRequest request, DiscRequest discRequest, long? announcedBytes, string? actor, CancellationToken cancellation) =>
+        imports.FollowAsync(request.Name, actor, announcedBytes, running => ImportAsync(content, request, discRequest, announcedBytes, actor, running, cancellation), cancellation);
+
+    /// <summary>The same, for whoever tells by itself how it stands.</summary>
     public async Task<Image> ImportAsync(
-        Stream content, ImageRequest request, DiscRequest discRequest, long? announcedBytes, string? actor, CancellationToken cancellation)
+        Stream content, ImageRequest request, DiscRequest discRequest, long? announcedBytes, string? actor, RunningImport running, CancellationToken cancellation)
     {
         RefuseWithoutRoom(announcedBytes ?? 0, "The ISO image");
         var scratch = store.CreateStaging();
         var staging = store.CreateStaging();
         try
         {
-            var received = await DiscFile.ReceiveAsync(content, Path.Combine(scratch, "disc.iso"), announcedBytes, limits, store.FreeBytes, cancellation);
+            var received = await DiscFile.ReceiveAsync(running.Counting(content), Path.Combine(scratch, "disc.iso"), announcedBytes, limits, store.FreeBytes, cancellation);
             if (discRequest.Sha256 is { } pinned && pinned != received.Sha256)
             {
                 throw new ChangeRefusedException(RefusalKind.Invalid,
                     [new Mistake($"The ISO image has SHA-256 {received.Sha256}, and {pinned} was to be expected") { Path = "sha256", Value = received.Sha256, Expected = pinned }]);
             }
+            running.Begin(ImportStage.Checking);
             var disc = Disc.Recognise(await bsdtar.ReadAsync(received.Path, Disc.Marks, Disc.Marks.Length * Disc.LargestMark + Overhead,
                 tar => DiscArchive.ReadMarksAsync(tar, limits, cancellation), cancellation));
             if (disc.Family == DistributionFamily.Rhel && !discRequest.BootOnly)
                 RefuseWithoutRoom(received.Volume.Bytes, "The unpacked tree");
-            var (files, compared) = await UnpackAsync(received, disc, discRequest.BootOnly, scratch, staging, cancellation);
+            running.Begin(ImportStage.Unpacking, received.Volume.Bytes);
+            var (files, compared) = await UnpackAsync(received, disc, discRequest.BootOnly, scratch, staging, running, cancellation);
+            running.Begin(ImportStage.Storing);
             var verified = Verified(received, disc, discRequest, compared);
             if (disc.ServesItself)
             {
@@ -79,12 +87,12 @@ internal sealed class DiscImport(ImageStore store, StateWriter writer, CurrentSt
     }
 
     private async Task<(ImmutableArray<StagedFile> Files, int Compared)> UnpackAsync(
-        DiscFile received, Disc disc, bool bootOnly, string scratch, string staging, CancellationToken cancellation)
+        DiscFile received, Disc disc, bool bootOnly, string scratch, string staging, RunningImport running, CancellationToken cancellation)
     {
         var maximum = received.Volume.Bytes + Overhead;
         var archive = new DiscArchive(disc, received.Volume.Bytes, limits, store.FreeBytes);
         var contents = await bsdtar.ReadAsync(received.Path, [], maximum,
-            tar => archive.UnpackAsync(tar, staging, path => disc.Takes(path, bootOnly), cancellation), cancellation);
+            tar => archive.UnpackAsync(running.Counting(tar), staging, path => disc.Takes(path, bootOnly), cancellation), cancellation);
         archive.RefuseMissing();
         if (contents.Links.IsEmpty)
             return (contents.Files, contents.Checked);

@@ -5,12 +5,15 @@ using Provisioner.Storage;
 namespace Provisioner.Images;
 
 /// <summary>Takes a tar stream in and makes an Image of it: all of it, or nothing.</summary>
-internal sealed class ImageImport(ImageStore store, StateWriter writer, CurrentState state, ImageLimits limits, ILogger<ImageImport> logger)
+internal sealed class ImageImport(ImageStore store, StateWriter writer, CurrentState state, ImageLimits limits, ImageImports imports, ILogger<ImageImport> logger)
 {
     /// <summary>Unpacks, checks, moves into place and registers.</summary>
     /// <param name="announcedBytes">The size the sender names, or null: a lack of room is told before the first byte is written.</param>
     /// <exception cref="ChangeRefusedException">Everything that is wrong; nothing is left behind.</exception>
-    public async Task<Image> ImportAsync(Stream tar, ImageRequest request, long? announcedBytes, string? actor, CancellationToken cancellation)
+    public Task<Image> ImportAsync(Stream tar, ImageRequest request, long? announcedBytes, string? actor, CancellationToken cancellation) =>
+        imports.FollowAsync(request.Name, actor, announcedBytes, running => ImportAsync(tar, request, announcedBytes, actor, running, cancellation), cancellation);
+
+    private async Task<Image> ImportAsync(Stream tar, ImageRequest request, long? announcedBytes, string? actor, RunningImport running, CancellationToken cancellation)
     {
         if (announcedBytes > store.FreeBytes() - limits.KeepFreeBytes)
             throw new ChangeRefusedException(RefusalKind.Invalid,
@@ -18,7 +21,8 @@ internal sealed class ImageImport(ImageStore store, StateWriter writer, CurrentS
         var staging = store.CreateStaging();
         try
         {
-            var files = await ImageArchive.UnpackAsync(tar, staging, limits, store.FreeBytes, cancellation);
+            var files = await ImageArchive.UnpackAsync(running.Counting(tar), staging, limits, store.FreeBytes, cancellation);
+            running.Begin(ImportStage.Storing);
             var before = state.Snapshot.Images.GetValueOrDefault(request.Name);
             _ = ImageContents.Describe(files, request, before?.Spec);
             var image = await store.PublishAsync(staging, request.Name,

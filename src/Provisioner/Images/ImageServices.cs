@@ -7,8 +7,10 @@ internal static class ImageServices
         services
             .AddSingleton(provider => new ImageStore(Path.Combine(Path.GetFullPath(dataDirectory), "images"), provider.GetRequiredService<TimeProvider>()))
             .AddSingleton(new ImageLimits())
+            .AddSingleton<ImageImports>()
             .AddSingleton<ImageImport>()
             .AddSingleton(provider => new Bsdtar(provider.GetRequiredService<TimeProvider>()))
             .AddSingleton<DiscImport>()
+            .AddSingleton<CataloguePulls>()
             .AddHostedService<ImageSweep>();
 }

@@ -11,6 +11,8 @@ internal sealed class TextKind(string name, string expected, Func<string, string
 
     public override string JsonType => "string";
 
+    public override bool IsLines => true;
+
     public override bool TryRead(TextNode node, string path, Reading reading, out string value)
     {
         value = "";

@@ -15,6 +15,8 @@ internal sealed class TomlKind : ValueKind<string>
 
     public override string JsonType => Lines.JsonType;
 
+    public override bool IsLines => true;
+
     public override bool TryRead(TextNode node, string path, Reading reading, out string value) => Lines.TryRead(node, path, reading, out value);
 
     public override JsonNode Write(string value) => Lines.Write(value);

@@ -9,6 +9,9 @@ internal static class SecretKeys
 
     private static readonly string[] Words = ["password", "passphrase", "secret", "token", "privatekey"];
 
+    /// <summary>Whether what stands under a key of that name is a secret.</summary>
+    public static bool IsSecret(string key) => Words.Any(word => key.Contains(word, StringComparison.OrdinalIgnoreCase));
+
     /// <summary>The same document with the values of secret keys replaced. Changes it in place.</summary>
     public static T LeaveOut<T>(T json) where T : JsonNode
     {
@@ -17,7 +20,7 @@ internal static class SecretKeys
             case JsonObject mapping:
                 foreach (var (key, value) in mapping.ToList())
                 {
-                    if (value is JsonValue && Words.Any(word => key.Contains(word, StringComparison.OrdinalIgnoreCase)))
+                    if (value is JsonValue && IsSecret(key))
                         mapping[key] = LeftOut;
                     else if (value is not null)
                         LeaveOut(value);

@@ -9,8 +9,23 @@ namespace Provisioner.Resources;
 /// <param name="Fields">The keys inside, for a mapping.</param>
 public sealed record FieldDescription(string Name, string Type, bool Required, string Description, string Expected, IReadOnlyList<FieldDescription> Fields)
 {
-    /// <summary>The JSON Schema type of an array's items; null for anything else.</summary>
+    /// <summary>The JSON Schema type of the items of an array, or of the values of a mapping whose keys are anybody's; null for anything else.</summary>
     public string? ItemType { get; init; }
+
+    /// <summary>All words that are right, where it is one of a few.</summary>
+    public IReadOnlyList<string> Words { get; init; } = [];
+
+    /// <summary>The kind of the resource that it names; null when it names none.</summary>
+    public string? RefersTo { get; init; }
+
+    /// <summary>A text of several lines.</summary>
+    public bool IsLines { get; init; }
+
+    /// <summary>The appliance alone writes it: nothing that a person fills in.</summary>
+    public bool IsAppliances { get; init; }
+
+    /// <summary>What holds when it is not given, as a document writes it; null when that cannot be said in a word.</summary>
+    public string? Default { get; init; }
 }
 
 /// <summary>One key of a mapping: how it is read into its owner and written from it.</summary>
@@ -53,7 +68,7 @@ internal sealed class Shape<T>(string name, Func<T> blank) : ValueKind<T>, IEnum
 
     /// <summary>A key with a default, which is written out.</summary>
     public void Default<TValue>(string key, ValueKind<TValue> kind, Func<T, TValue> get, Func<T, TValue, T> set, string description) =>
-        fields.Add(new ValueField<TValue>(key, false, kind, owner => kind.Write(get(owner)), set, description));
+        fields.Add(new ValueField<TValue>(key, false, kind, owner => kind.Write(get(owner)), set, description, () => (kind.Write(get(blank())) as JsonValue)?.ToString()));
 
     /// <summary>A key that may be missing.</summary>
     public void Optional<TValue>(string key, ValueKind<TValue> kind, Func<T, TValue?> get, Func<T, TValue, T> set, string description)
@@ -145,10 +160,13 @@ internal sealed class Shape<T>(string name, Func<T> blank) : ValueKind<T>, IEnum
     IEnumerator IEnumerable.GetEnumerator() => fields.GetEnumerator();
 
     private sealed class ValueField<TValue>(
-        string name, bool required, ValueKind<TValue> kind, Func<T, JsonNode?> write, Func<T, TValue, T> set, string description)
+        string name, bool required, ValueKind<TValue> kind, Func<T, JsonNode?> write, Func<T, TValue, T> set, string description, Func<string?>? standard = null)
         : Field<T>(name, required)
     {
-        public override FieldDescription Describe() => new(Name, kind.JsonType, Required, description, kind.Expected, kind.Fields) { ItemType = kind.ItemType };
+        public override FieldDescription Describe() => new(Name, kind.JsonType, Required, description, kind.Expected, kind.Fields)
+        {
+            ItemType = kind.ItemType, Words = kind.Words, RefersTo = kind.RefersTo, IsLines = kind.IsLines, IsAppliances = kind.IsAppliances, Default = standard?.Invoke(),
+        };
 
         public override T Read(T owner, TextNode node, string path, Reading reading) =>
             kind.TryRead(node, path, reading, out var value) ? set(owner, value) : owner;

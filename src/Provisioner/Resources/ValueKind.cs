@@ -16,8 +16,20 @@ internal abstract class ValueKind<T>
     /// <summary>The fields inside, for an object.</summary>
     public virtual IReadOnlyList<FieldDescription> Fields => [];
 
-    /// <summary>The JSON Schema type of the items, for an array.</summary>
+    /// <summary>The JSON Schema type of the items of an array, or of the values of a mapping whose keys are anybody's; null for anything else.</summary>
     public virtual string? ItemType => null;
+
+    /// <summary>All words that are right, where it is one of a few.</summary>
+    public IReadOnlyList<string> Words { get; init; } = [];
+
+    /// <summary>The kind of the resource that it names; null when it names none.</summary>
+    public string? RefersTo { get; init; }
+
+    /// <summary>A text of several lines.</summary>
+    public virtual bool IsLines => false;
+
+    /// <summary>The appliance alone writes it: nothing that a person fills in.</summary>
+    public bool IsAppliances { get; init; }
 
     /// <returns>False when a mistake was reported.</returns>
     public abstract bool TryRead(TextNode node, string path, Reading reading, out T value);
@@ -134,6 +146,8 @@ internal sealed class LabelsKind : ValueKind<ImmutableSortedDictionary<string, s
     public override string Expected => "a mapping of label keys to values, such as {rack: r12}";
 
     public override string JsonType => "object";
+
+    public override string? ItemType => "string";
 
     public override bool TryRead(TextNode node, string path, Reading reading, out ImmutableSortedDictionary<string, string> value)
     {

@@ -82,7 +82,10 @@ internal static class Values
             }
             return wrong is null;
         },
-        value => NameOf(value));
+        value => NameOf(value))
+    {
+        Words = ["x86_64", "aarch64"],
+    };
 
     public static readonly ScalarKind<bool> Boolean = new("a boolean", "true or false",
         (string text, out bool value, out string? wrong) =>
@@ -112,7 +115,7 @@ internal static class Values
         },
         value => Format(value));
 
-    public static readonly ScalarKind<string> Name = OfText("a name", Texts.NameExpected, text => Texts.Name(text, 64));
+    public static readonly ScalarKind<string> Name = NameOf(null);
 
     public static readonly ScalarKind<string> LabelValue = OfText("a label's value",
         "at most 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit", Texts.LabelValue);
@@ -195,9 +198,11 @@ internal static class Values
             wrong = null;
             return long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out value);
         },
-        value => value, "integer");
+        value => value, "integer")
+    {
+        IsAppliances = true,
+    };
 
-    /// <summary>One of several words.</summary>
     /// <summary>An absolute http or https URL.</summary>
     /// <param name="wrongWith">What more is asked of it, as the rest of a sentence; null when it is right.</param>
     public static ScalarKind<Uri> WebAddress(string name, string expected, Func<Uri, string?> wrongWith) => new(name, expected,
@@ -211,6 +216,7 @@ internal static class Values
         },
         value => value.AbsoluteUri);
 
+    /// <summary>One of several words.</summary>
     public static ScalarKind<T> OneOf<T>(string name, params (string Word, T Value)[] words) where T : notnull =>
         new(name, "one of " + string.Join(", ", words.Select(w => w.Word)),
             (string text, out T value, out string? wrong) =>
@@ -220,12 +226,28 @@ internal static class Values
                 wrong = Spelling.Nearest(text, words.Select(w => w.Word)) is { } nearest && index < 0 ? $"is not {name}; did you mean '{nearest}'?" : null;
                 return index >= 0;
             },
-            value => words.First(w => w.Value.Equals(value)).Word);
+            value => words.First(w => w.Value.Equals(value)).Word)
+        {
+            Words = [.. words.Select(w => w.Word)],
+        };
 
     /// <summary>Any scalar or tree; for what a document may carry and the appliance alone writes.</summary>
-    public static readonly ValueKind<string> Ignored = new IgnoredKind();
+    public static readonly ValueKind<string> Ignored = new IgnoredKind { IsAppliances = true };
 
     public static string NameOf(CpuArchitecture architecture) => BootDecider.Name(architecture);
+
+    /// <summary>The name of a resource of that kind; whether there is one is asked once a document is whole.</summary>
+    public static ScalarKind<string> NameOf(string? kind) => new("a name", Texts.NameExpected,
+        (string text, out string value, out string? wrong) =>
+        {
+            value = text;
+            wrong = Texts.Name(text, 64);
+            return wrong is null;
+        },
+        value => value)
+    {
+        FreeText = true, RefersTo = kind,
+    };
 
     /// <summary>Reads <c>1h30m</c>: numbers each with d, h, m or s, in falling order.</summary>
     public static bool TryParseDuration(string text, out TimeSpan value)

@@ -160,12 +160,12 @@ public sealed class ConsoleTests(Chromium chromium) : IClassFixture<Chromium>, I
         var op = await chromium.SignInAsync(appliance, "olga", Role.Operator);
         await op.GotoAsync(Root + "/hosts/web-1");
         await Expect(op.GetByRole(AriaRole.Button, new() { Name = "Provision" })).ToBeVisibleAsync();
-        await op.GotoAsync(Root + "/resources/networks/lab");
+        await op.GotoAsync(Root + "/resources/networks/lab?view=yaml");
         await Expect(op.GetByLabel("As YAML")).Not.ToBeEditableAsync();
         await Expect(op.GetByRole(AriaRole.Button, new() { Name = "Save" })).ToHaveCountAsync(0);
 
         var admin = await chromium.SignInAsync(appliance, "ada", Role.Admin);
-        await admin.GotoAsync(Root + "/resources/networks/lab");
+        await admin.GotoAsync(Root + "/resources/networks/lab?view=yaml");
         await Chromium.LiveAsync(admin);
         var yaml = admin.GetByLabel("As YAML");
         var text = await yaml.InputValueAsync();

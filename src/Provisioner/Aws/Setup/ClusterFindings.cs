@@ -32,7 +32,7 @@ internal static class ClusterFindings
 
     public static IReadOnlyList<Finding> Of(ClusterReading reading, ClusterFacts facts) =>
         [.. InCluster(reading, facts), .. InNetworks(reading, facts), .. InAccess(reading, facts), .. InRole(reading, facts), .. InAnchor(reading, facts), .. InProfile(reading, facts),
-            .. reading.Unread.Select(u => new Finding("not-read", $"The {u.Key} could not be read. {u.Value}", "Nothing can be said of it.", $"Give the appliance's role the right to read it (provisioner aws plan {facts.Plan.Cluster.Name} --as policies), or run the check with credentials that may.") { IsWarning = true })];
+            .. reading.Unread.Select(u => new Finding("not-read", $"The {u.Key} could not be read. {u.Value.Message}", "Nothing can be said of it.", u.Value.Status == 0 ? "Let the appliance reach it (DNS, proxy, firewall), then check again." : $"Give the appliance's role the right to read it (provisioner aws plan {facts.Plan.Cluster.Name} --as policies), or run the check with credentials that may.") { IsWarning = true })];
 
     private static IEnumerable<Finding> InCluster(ClusterReading reading, ClusterFacts facts)
     {

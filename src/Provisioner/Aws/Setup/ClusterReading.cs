@@ -32,7 +32,7 @@ internal sealed record ClusterReading
     public ImmutableArray<SecurityGroup> SecurityGroups { get; init; } = [];
 
     /// <summary>What could not be read, and why: about these nothing can be said.</summary>
-    public ImmutableSortedDictionary<string, string> Unread { get; init; } = ImmutableSortedDictionary.Create<string, string>(StringComparer.Ordinal);
+    public ImmutableSortedDictionary<string, AwsException> Unread { get; init; } = ImmutableSortedDictionary.Create<string, AwsException>(StringComparer.Ordinal);
 
     public bool Knows(string part) => !Unread.ContainsKey(part);
 }
@@ -43,10 +43,11 @@ internal sealed class ClusterReader(AwsClients clients)
     public const string ClusterPart = "cluster", AnchorPart = "trust anchor", ProfilePart = "profile", CrlPart = "revocation lists", RolePart = "role", AccessPart = "access entry", OwnAccessPart = "access entry of the appliance", GroupPart = "security groups";
 
     /// <param name="ownRole">The appliance's; null when it uses other credentials.</param>
+    /// <exception cref="AwsException">EKS cannot be reached at all: nothing can be said of anything.</exception>
     public async Task<ClusterReading> ReadAsync(Cluster cluster, string? ownRole, CancellationToken ct)
     {
         var (spec, region) = (cluster.Spec, cluster.Spec.Region);
-        var unread = ImmutableSortedDictionary.CreateBuilder<string, string>(StringComparer.Ordinal);
+        var unread = ImmutableSortedDictionary.CreateBuilder<string, AwsException>(StringComparer.Ordinal);
         async Task<T?> TryAsync<T>(string part, Func<Task<T?>> read)
         {
             try
@@ -57,9 +58,9 @@ internal sealed class ClusterReader(AwsClients clients)
             {
                 return default;
             }
-            catch (AwsException e)
+            catch (AwsException e) when (part != ClusterPart || e.Status != 0)
             {
-                unread[part] = e.Message;
+                unread[part] = e;
                 return default;
             }
         }

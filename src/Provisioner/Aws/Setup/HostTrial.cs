@@ -70,10 +70,19 @@ internal sealed class HostTrial(SessionClient sessions, CertificateAuthority aut
 internal sealed class ClusterCheck(ClusterReader reader, AwsOptions options, CurrentState state, ServedRevocationLists served, IAwsCredentials credentials, TimeProvider time)
 {
     /// <exception cref="NoAwsCredentialsException">Nothing can be read.</exception>
+    /// <exception cref="AwsException">AWS cannot be reached; says what to do.</exception>
     public async Task<IReadOnlyList<Finding>> RunAsync(Cluster cluster, CancellationToken ct)
     {
         var ownRole = options.Credentials == AwsCredentialsKind.RolesAnywhere ? options.RoleArn : null;
-        var reading = await reader.ReadAsync(cluster, ownRole, ct);
+        ClusterReading reading;
+        try
+        {
+            reading = await reader.ReadAsync(cluster, ownRole, ct);
+        }
+        catch (AwsException e) when (e.Status == 0)
+        {
+            throw new AwsException(e.Operation, e.Status, e.Code, $"{e.Said.TrimEnd('.')}. Let the appliance reach it (DNS, proxy, firewall, aws.endpoint), then check again", e);
+        }
         var snapshot = state.Snapshot;
         var account = reading.Cluster?.Arn.Split(':') is [_, _, _, _, { Length: 12 } id, ..] ? id : null;
         var lists = snapshot.Authorities.Values.Where(a => a.IsLive).Select(a => served.Of(a.Id)).OfType<ServedRevocationList>().ToList();
@@ -87,7 +96,7 @@ internal sealed class ClusterCheck(ClusterReader reader, AwsOptions options, Cur
         {
             return credentials.IsConfigured ? await RunAsync(cluster, ct) : [];
         }
-        catch (NoAwsCredentialsException)
+        catch (Exception e) when (e is NoAwsCredentialsException or AwsException)
         {
             return [];
         }

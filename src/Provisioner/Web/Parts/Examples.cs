@@ -50,7 +50,7 @@ internal static class Examples
               kubernetesVersion: "1.34"
               remoteNodeNetworks: [10.20.0.0/24]
               remotePodNetworks: [10.21.0.0/16]
-              cni: { name: cilium }
+              cni: cilium
 
             """,
         _ => """
