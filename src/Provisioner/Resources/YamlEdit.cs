@@ -287,7 +287,7 @@ internal static class YamlEdit
             throw new FormatException();
         switch (parser.Current)
         {
-            case Scalar scalar:
+            case YamlDotNet.Core.Events.Scalar scalar:
                 var (start, end) = (Index(scalar.Start), Index(scalar.End));
                 // The end of a block is where the next line begins that is not part of it.
                 while (scalar.Style is ScalarStyle.Literal or ScalarStyle.Folded && end > start && char.IsWhiteSpace(text[end - 1]))
