@@ -19,7 +19,7 @@ elif [ "$(id -u)" -ne 0 ]; then
 else
   echo "== What is needed"
   status=0
-  .ci/install --packages boot peers browser diskless kubernetes container || status=$?
+  .ci/install --packages boot peers browser diskless kubernetes container appliance || status=$?
   export PROVISIONER_BROWSER_REQUIRED=1
   # 3, 4, 5: an image to boot, an API server, a machine to install on could not be had here. The tests that need it skip then, and say so.
   case "$status" in
@@ -48,6 +48,15 @@ fi
 
 echo "== Build"
 dotnet build Provisioner.sln -v quiet --nologo
+if [ -n "${kubernetes-}" ] && [ -n "${PROVISIONER_LAB_REQUIRED-}" ]; then
+  status=0
+  .ci/install appliance || status=$?
+  case "$status" in
+    0) export PROVISIONER_APPLIANCE_REQUIRED=1 ;;
+    6) ;;
+    *) exit "$status" ;;
+  esac
+fi
 
 if [ -n "${kubernetes-}" ]; then
   status=0

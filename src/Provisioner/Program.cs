@@ -16,4 +16,5 @@ using Provisioner.Cli;
 // status                             Cli/StatusCommand.cs
 // completion, man                    Cli/CompletionCommand.cs, Cli/ManPages.cs
 // machine reboot, power-off          Cli/MachineCommands.cs
+// machine setup, console             Cli/MachineSetupCommands.cs  the machine of an appliance image: Appliance/Setup
 return await CommandLine.RunAsync(args, Screen.OfThisProcess());

@@ -3,15 +3,20 @@ using System.Text.Json.Nodes;
 
 namespace Provisioner.Cli;
 
-/// <summary><c>machine reboot</c> and <c>machine power-off</c>.</summary>
+/// <summary><c>machine reboot</c> and <c>machine power-off</c>; <c>machine setup</c> and <c>machine console</c> are in <see cref="MachineSetupCommands"/>.</summary>
 internal static class MachineCommands
 {
-    public static Command Create(Screen screen, Func<ParseResult, ApiClient> connect) => new TeachingCommand("machine", "Start the appliance's own machine again, or turn it off.",
-        "provisioner machine reboot")
+    public static Command Create(Screen screen, Func<ParseResult, ApiClient> connect)
     {
-        ShutDown(screen, connect, "reboot", "Start the appliance's own machine again. Refused while servers are being installed.", "starts again"),
-        ShutDown(screen, connect, "power-off", "Turn the appliance's own machine off. Refused while servers are being installed.", "turns off"),
-    };
+        var command = new TeachingCommand("machine", "The appliance's own machine: set it up, start it again, turn it off.", "provisioner machine reboot", "provisioner machine setup")
+        {
+            ShutDown(screen, connect, "reboot", "Start the appliance's own machine again. Refused while servers are being installed.", "starts again"),
+            ShutDown(screen, connect, "power-off", "Turn the appliance's own machine off. Refused while servers are being installed.", "turns off"),
+        };
+        foreach (var more in MachineSetupCommands.Create(screen, connect))
+            command.Add(more);
+        return command;
+    }
 
     private static TeachingCommand ShutDown(Screen screen, Func<ParseResult, ApiClient> connect, string verb, string description, string done)
     {

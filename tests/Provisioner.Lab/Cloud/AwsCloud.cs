@@ -43,6 +43,19 @@ internal sealed class AwsCloud : IAsyncDisposable
         Aws = aws;
     }
 
+    /// <summary>Where it all is.</summary>
+    public NetworkNamespace On => on;
+
+    /// <summary>A directory of its own, for files.</summary>
+    public string Directory
+    {
+        get
+        {
+            System.IO.Directory.CreateDirectory(directory);
+            return directory;
+        }
+    }
+
     /// <summary>The services, to look at and to spoil.</summary>
     public AwsDouble Aws { get; }
 
@@ -167,7 +180,7 @@ internal sealed class AwsCloud : IAsyncDisposable
 
     private ServiceSettings Settings(string name, string aws, Dictionary<string, string> environment)
     {
-        Directory.CreateDirectory(directory);
+        System.IO.Directory.CreateDirectory(directory);
         var trusted = Path.Combine(directory, "trusted.pem");
         File.WriteAllText(trusted, Authority.Pem);
         var file = Path.Combine(directory, name);
@@ -190,7 +203,7 @@ internal sealed class AwsCloud : IAsyncDisposable
         {
             var webhook = new IPEndPoint(IPAddress.Loopback, 9080);
             servers.Add(await CloudServer.StartAsync(on, webhook, null, ReviewAsync));
-            Directory.CreateDirectory(directory);
+            System.IO.Directory.CreateDirectory(directory);
             Api = await ApiServer.StartAsync(on, Path.Combine(directory, "api"), address, ApiName, new Uri($"http://{webhook}/"));
             authority = Api.Authority.ExportCertificatePem() + "\n";
         }

@@ -18,7 +18,7 @@ internal sealed class GuestShell(string socketFile) : IAsyncDisposable
     /// errors, both in base64 behind a letter because they may be empty. A command inherits nothing of the line, or what it leaves
     /// running would keep it.
     /// </summary>
-    private const string Program = $$"""
+    public const string Program = $$"""
         #!/bin/bash
         port=/dev/virtio-ports/{{Port}}
         cd "$(mktemp -d)"
@@ -37,12 +37,14 @@ internal sealed class GuestShell(string socketFile) : IAsyncDisposable
 
         """;
 
-    private const string Unit = """
+    /// <summary>The unit that runs the other end.</summary>
+    /// <param name="program">Where it is.</param>
+    public static string Unit(string program) => $"""
         [Unit]
         Description=Commands from the lab
 
         [Service]
-        ExecStart=/usr/local/libexec/lab-shell
+        ExecStart={program}
         Environment=HOME=/root
 
         """;
@@ -55,7 +57,7 @@ internal sealed class GuestShell(string socketFile) : IAsyncDisposable
     /// <summary>Adds the other end to what a server boots.</summary>
     public static void AddTo(DisklessOverlay overlay) => overlay
         .AddProgram("/usr/local/libexec/lab-shell", Program)
-        .AddUnit("lab-shell.service", Unit, wantedBy: "multi-user.target");
+        .AddUnit("lab-shell.service", Unit("/usr/local/libexec/lab-shell"), wantedBy: "multi-user.target");
 
     /// <summary>Runs a bash script to its end. One that is given before the server is up waits until it is.</summary>
     /// <exception cref="LabException">It did not end within the limit. Nothing more can be run then.</exception>

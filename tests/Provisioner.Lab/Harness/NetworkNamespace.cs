@@ -64,9 +64,14 @@ internal sealed partial class NetworkNamespace
     }
 
     /// <summary>A socket of this process that is bound inside, for a server to listen on.</summary>
-    public Socket Bind(IPEndPoint to)
+    public Socket Bind(IPEndPoint to) => Bind(to, SocketType.Stream, ProtocolType.Tcp);
+
+    /// <summary>A socket of this process that is bound inside, for datagrams.</summary>
+    public Socket BindDatagram(IPEndPoint to) => Bind(to, SocketType.Dgram, ProtocolType.Udp);
+
+    private Socket Bind(IPEndPoint to, SocketType type, ProtocolType protocol)
     {
-        var socket = MakeSocketAsync(to.AddressFamily).GetAwaiter().GetResult();
+        var socket = MakeSocketAsync(to.AddressFamily, type, protocol).GetAwaiter().GetResult();
         socket.Bind(to);
         return socket;
     }
@@ -125,7 +130,7 @@ internal sealed partial class NetworkNamespace
         Leftovers.DisownNamespace(Name);
     }
 
-    private Task<Socket> MakeSocketAsync(AddressFamily family)
+    private Task<Socket> MakeSocketAsync(AddressFamily family, SocketType type = SocketType.Stream, ProtocolType protocol = ProtocolType.Tcp)
     {
         var made = new TaskCompletionSource<Socket>(TaskCreationOptions.RunContinuationsAsynchronously);
         new Thread(() =>
@@ -136,7 +141,7 @@ internal sealed partial class NetworkNamespace
                 using var handle = File.OpenHandle($"/run/netns/{Name}");
                 if (SetNamespace(handle, NewNetwork) != 0)
                     throw new Win32Exception(Marshal.GetLastPInvokeError());
-                made.SetResult(new Socket(family, SocketType.Stream, ProtocolType.Tcp));
+                made.SetResult(new Socket(family, type, protocol));
             }
             catch (Exception e) when (e is IOException or Win32Exception or SocketException)
             {

@@ -39,26 +39,29 @@ internal sealed record SiteImage(string Name, string Directory)
     /// <param name="service">Where.</param>
     /// <param name="scratch">A directory to put the image together in, when it is not to be imported as it is.</param>
     /// <returns>The command and what it said, a line an item.</returns>
-    public async Task<IReadOnlyList<string>> ImportAsync(ServiceProcess service, string scratch)
+    public Task<IReadOnlyList<string>> ImportAsync(ServiceProcess service, string scratch) => ImportAsync(service.DoAsync, scratch);
+
+    /// <summary>As above, by whatever runs a command against the appliance.</summary>
+    public async Task<IReadOnlyList<string>> ImportAsync(Func<string[], Task<string>> run, string scratch)
     {
         if (CatalogueEntry is not null)
-            await service.DoAsync("apply", "-f", CatalogueEntry);
+            await run(["apply", "-f", CatalogueEntry]);
         if (Overlay is null)
-            return await ImportAsync(service, Directory, []);
+            return await ImportAsync(run, Directory, []);
         var together = Path.Combine(scratch, Name);
         System.IO.Directory.CreateDirectory(together);
         foreach (var file in System.IO.Directory.EnumerateFiles(Directory))
             File.Copy(file, Path.Combine(together, Path.GetFileName(file)));
         await File.WriteAllBytesAsync(Path.Combine(together, "overlay.img"), Overlay.Pack());
-        var said = await ImportAsync(service, together, ["--initrd", Initrd, "--initrd", "overlay.img"]);
+        var said = await ImportAsync(run, together, ["--initrd", Initrd, "--initrd", "overlay.img"]);
         System.IO.Directory.Delete(together, recursive: true);
         return said;
     }
 
-    private async Task<IReadOnlyList<string>> ImportAsync(ServiceProcess service, string from, string[] options)
+    private async Task<IReadOnlyList<string>> ImportAsync(Func<string[], Task<string>> run, string from, string[] options)
     {
         string[] command = ["image", "import", from, "--name", Name, .. options];
-        var said = await service.DoAsync(command);
+        var said = await run(command);
         return [$"provisioner {string.Join(' ', command)}", .. said.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => "  " + line)];
     }
 }

@@ -30,7 +30,12 @@ internal sealed partial class VirtualServer(NetworkNamespace on, string bridge, 
     /// <summary>A raw disk image it has as its only disk.</summary>
     public string? Disk { get; init; }
 
+    /// <summary>It starts from its disk and never from the network, as what is installed does.</summary>
+    public bool StartsFromDisk { get; init; }
+
     public int MemoryMegabytes { get; init; } = 1024;
+
+    public int Processors { get; init; } = 1;
 
     /// <summary>
     /// Files whose content systemd finds at its start as credentials of the whole system, by the name they get
@@ -79,6 +84,16 @@ internal sealed partial class VirtualServer(NetworkNamespace on, string bridge, 
         machine = null;
     }
 
+    /// <summary>Ends it between two of its instructions (SIGKILL): what it had not written to its disk yet is lost.</summary>
+    public async Task KillAsync()
+    {
+        if (machine is null)
+            return;
+        machine.Kill();
+        await machine.WaitForExitAsync(TimeSpan.FromSeconds(15));
+        await PowerOffAsync();
+    }
+
     /// <summary>What it wrote to its serial port so far, without the escape sequences of a terminal.</summary>
     public string Serial()
     {
@@ -125,14 +140,14 @@ internal sealed partial class VirtualServer(NetworkNamespace on, string bridge, 
     [
         "-name", name,
         .. MachineType(),
-        "-m", $"{MemoryMegabytes}",
+        "-m", $"{MemoryMegabytes}", "-smp", $"{Processors}",
         "-smbios", $"type=1,manufacturer=QEMU,product=Virtual Server,serial=LAB-{macAddress.Replace(":", "", StringComparison.Ordinal)},uuid=7e5700d0-0000-4000-8000-{macAddress.Replace(":", "", StringComparison.Ordinal)}",
         .. FirmwareFiles.Code(firmware) is { } code
             ? ["-drive", $"if=pflash,format=raw,unit=0,readonly=on,file={code}", "-drive", $"if=pflash,format=raw,unit=1,file={variables}"]
             : Array.Empty<string>(),
         "-display", "none", "-monitor", "none", "-serial", $"file:{log}", "-no-reboot",
         "-netdev", $"tap,id=n0,ifname={tap},script=no,downscript=no",
-        "-device", $"virtio-net-pci,netdev=n0,mac={macAddress},bootindex=1{NetworkRom()}",
+        "-device", $"virtio-net-pci,netdev=n0,mac={macAddress}{(StartsFromDisk ? "" : ",bootindex=1")}{NetworkRom()}",
         "-device", "virtio-rng-pci",
         .. Disk is { } disk
             ? ["-drive", $"if=none,id=d0,format=raw,file={disk}", "-device", "virtio-blk-pci,drive=d0,bootindex=2"]

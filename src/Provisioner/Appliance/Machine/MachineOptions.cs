@@ -22,13 +22,15 @@ public sealed record MachineOptions
 /// <summary>The keys of the configuration's <c>machine</c>.</summary>
 internal static class MachineFields
 {
+    public static ScalarKind<string> TimeZone { get; } = Values.OfText("a time zone", "a name of the tz database such as Europe/Zurich, or UTC", Zone);
+
     public static Shape<MachineOptions> Machine { get; } = Declare();
 
     private static Shape<MachineOptions> Declare()
     {
         var shape = new Shape<MachineOptions>("machine", () => new MachineOptions());
         shape.Optional("hostName", Values.Name, m => m.HostName, (m, v) => m with { HostName = v }, "This machine's name.");
-        shape.Optional("timeZone", Values.OfText("a time zone", "a name of the tz database such as Europe/Zurich, or UTC", Zone), m => m.TimeZone, (m, v) => m with { TimeZone = v }, "This machine's time zone.");
+        shape.Optional("timeZone", TimeZone, m => m.TimeZone, (m, v) => m with { TimeZone = v }, "This machine's time zone.");
         shape.Optional("timeServers", new ListKind<string>(Values.HostAddress), m => m.TimeServers, (m, v) => m with { TimeServers = v }, "NTP servers, before those of the network.");
         shape.Default("announce", Values.Boolean, m => m.Announce, (m, v) => m with { Announce = v }, "Make the console known by multicast DNS.");
         return shape;
