@@ -19,6 +19,9 @@ public sealed class Chromium : IAsyncLifetime
     private IPlaywright? playwright;
     private IBrowser? browser;
 
+    /// <summary>Somebody wants pictures of all there is.</summary>
+    public static bool TakesPictures => Environment.GetEnvironmentVariable(PicturesVariable) is { Length: > 0 };
+
     /// <summary>A test's first line: it skips where there is no browser.</summary>
     public static void SkipWithout()
     {
