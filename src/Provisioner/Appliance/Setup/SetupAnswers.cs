@@ -31,8 +31,8 @@ public sealed record SetupAnswers
     /// <summary>More of the service's configuration, as it stands in <c>provisioner.yaml</c>.</summary>
     public string? Configuration { get; init; }
 
-    /// <summary>The same without what is secret in it: what is kept, and offered when it is asked again.</summary>
-    public SetupAnswers WithoutSecrets() => this with { Administrator = null, Restore = null };
+    /// <summary>The same without what is or may be secret in it, all of which is done once: what is kept, and offered when it is asked again.</summary>
+    public SetupAnswers WithoutSecrets() => this with { Administrator = null, Restore = null, Resources = null };
 }
 
 /// <summary>The interface that servers boot on.</summary>

@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using Provisioner.Appliance.Setup;
-using Provisioner.Networks;
 using Provisioner.Protocols;
 using Provisioner.Resources;
 

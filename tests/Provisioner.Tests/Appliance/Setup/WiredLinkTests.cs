@@ -2,7 +2,6 @@ using System.Collections.Immutable;
 using Provisioner.Appliance.Setup;
 using Provisioner.Protocols;
 using Provisioner.Resources;
-using Provisioner.Tests.Appliance;
 
 namespace Provisioner.Tests.Appliance.Setup;
 
