@@ -131,7 +131,7 @@ public sealed class ApplianceImageTests(ITestOutputHelper output)
         Assert.NotEqual(0, (await appliance.RunAsync("grep -rl 'correct horse' /var/lib/appliance /etc /var/log")).ExitCode);
         var clock = await SaysAsync(appliance, "clock", "is synchronised");
         output.WriteLine(clock);
-        output.WriteLine(await SaysAsync(appliance, "links", ApplianceMachine.Address));
+        output.WriteLine(await SaysAsync(appliance, "links", "routable"));
         await SaysAsync(appliance, "name", "rack7-boot");
         await SaysAsync(appliance, "found", "rack7-boot.local");
         await SaysAsync(appliance, "units", "no unit has failed");
