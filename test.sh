@@ -1,14 +1,17 @@
 #!/usr/bin/env bash
 # Installs what is missing and runs every test. The last line is 'N passed, N failed, N skipped'.
-#   --quick  leaves out the lab: no root, no virtual machines
+#   --quick      leaves out the lab: no root, no virtual machines
+#   --appliance  also builds the appliance's disk image and boots a server from it, which takes half an hour more in software emulation
 set -euo pipefail
 cd "$(dirname "$0")"
 
 quick=
+appliance=
 case "${1-}" in
   '') ;;
   --quick) quick=yes ;;
-  *) echo "./test.sh [--quick]" >&2; exit 2 ;;
+  --appliance) appliance=appliance ;;
+  *) echo "./test.sh [--quick | --appliance]" >&2; exit 2 ;;
 esac
 
 lab=tests/Provisioner.Lab
@@ -19,7 +22,7 @@ elif [ "$(id -u)" -ne 0 ]; then
 else
   echo "== What is needed"
   status=0
-  .ci/install --packages boot peers browser diskless kubernetes container appliance || status=$?
+  .ci/install --packages boot peers browser diskless kubernetes container ${appliance:+"$appliance"} || status=$?
   export PROVISIONER_BROWSER_REQUIRED=1
   # 3, 4, 5: an image to boot, an API server, a machine to install on could not be had here. The tests that need it skip then, and say so.
   case "$status" in
@@ -48,7 +51,7 @@ fi
 
 echo "== Build"
 dotnet build Provisioner.sln -v quiet --nologo
-if [ -n "${kubernetes-}" ] && [ -n "${PROVISIONER_LAB_REQUIRED-}" ]; then
+if [ -n "$appliance" ] && [ -n "${PROVISIONER_LAB_REQUIRED-}" ]; then
   status=0
   .ci/install appliance || status=$?
   case "$status" in

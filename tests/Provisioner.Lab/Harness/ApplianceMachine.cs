@@ -41,7 +41,7 @@ internal sealed class ApplianceMachine : IAsyncDisposable
     {
         if (File.Exists(Image))
             return;
-        var missing = $"{Image} is not there (.ci/install appliance)";
+        var missing = $"{Image} is not there (./test.sh --appliance builds it)";
         if (Environment.GetEnvironmentVariable("PROVISIONER_APPLIANCE_REQUIRED") is { Length: > 0 })
             Assert.Fail($"The appliance's image must be tried here, and cannot: {missing}");
         Assert.Skip(missing);
