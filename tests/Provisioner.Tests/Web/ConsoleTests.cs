@@ -92,7 +92,7 @@ public sealed class ConsoleTests(Chromium chromium) : IClassFixture<Chromium>, I
         var page = await chromium.SignInAsync(appliance, "olga", Role.Operator);
         await GoAsync(page, "Adopt 1", "Adopt");
         await page.GetByLabel("Name for 52:54:00:aa:bb:cc").FillAsync("n1");
-        await page.GetByRole(AriaRole.Button, new() { Name = "Adopt" }).ClickAsync();
+        await page.GetByRole(AriaRole.Button, new() { Name = "Adopt", Exact = true }).ClickAsync();
         await Expect(page.GetByRole(AriaRole.Heading, new() { Name = "n1" })).ToBeVisibleAsync();
         Assert.Equal("S-1", appliance.Snapshot.Hosts["n1"].Spec.Serial);
     }
