@@ -45,17 +45,10 @@ internal sealed class KeptAnswers(ApplianceOptions options)
     /// <exception cref="StoreException">It cannot be written.</exception>
     public void Keep(string actor, string key, KeptAnswer kept)
     {
-        var path = PathOf(actor, key);
         try
         {
             Directory.CreateDirectory(directory, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-            using (var file = new FileStream(path + ".new", new FileStreamOptions { Mode = FileMode.Create, Access = FileAccess.Write, UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite }))
-            {
-                JsonSerializer.Serialize(file, kept);
-                file.Flush(flushToDisk: true);
-            }
-            File.Move(path + ".new", path, overwrite: true);
-            DirectorySync.Flush(directory);
+            WholeFile.Write(PathOf(actor, key), JsonSerializer.SerializeToUtf8Bytes(kept), UnixFileMode.UserRead | UnixFileMode.UserWrite);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

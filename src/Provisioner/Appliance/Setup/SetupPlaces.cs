@@ -47,19 +47,8 @@ internal sealed record SetupPlaces(string Root = "/")
     /// <summary>Writes a file so that it is there whole, or as before, whatever happens.</summary>
     public static void Write(string path, string text, UnixFileMode mode)
     {
-        var directory = Path.GetDirectoryName(path)!;
-        Directory.CreateDirectory(directory);
-        var fresh = path + ".new";
-        File.Delete(fresh);
-        using (var stream = new FileStream(fresh, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = mode }))
-        {
-            stream.Write(System.Text.Encoding.UTF8.GetBytes(text));
-            stream.Flush(flushToDisk: true);
-        }
-        // The mask of the process may have taken some of it.
-        File.SetUnixFileMode(fresh, mode);
-        File.Move(fresh, path, overwrite: true);
-        DirectorySync.Flush(directory);
+        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        WholeFile.Write(path, System.Text.Encoding.UTF8.GetBytes(text), mode);
     }
 
     private string At(string path) => Path.Combine(Root, path);
